@@ -1,0 +1,106 @@
+/*
+ * envelope.h - the story behind a message in its queue file: the codec of the
+ * text lines after the first SIZE bytes (INTERNALS, section 3).
+ *
+ * One encoder, which refuses control bytes; the reader validates again.
+ * State is the replay of the lines.
+ */
+#ifndef LIB_ENVELOPE_H
+#define LIB_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+
+enum rcpt_state {
+	RCPT_PENDING,		/* to be tried (again) at `next` */
+	RCPT_DONE,		/* delivered, or expanded into other recipients */
+	RCPT_FAILED,		/* will never be delivered; the sender must be told */
+	RCPT_TOLD		/* the DSN about it is committed */
+};
+
+#define NOTIFY_NEVER	1u
+#define NOTIFY_SUCCESS	2u
+#define NOTIFY_FAILURE	4u
+#define NOTIFY_DELAY	8u
+
+struct env_rcpt {
+	unsigned n;		/* its number in the file, from 1 */
+	char	*addr;		/* owned; canonical */
+	unsigned notify;	/* NOTIFY_*; 0: not said */
+	char	*orcpt;		/* owned; "rfc822;x@y" decoded, or NULL */
+	char	*from;		/* owned; a sender of its own (owner-, SRS), or NULL */
+	bool	 exact;		/* not to be expanded by aliases again */
+	unsigned parent;	/* the recipient it was expanded from, 0: none */
+	/* What the replay found. */
+	enum rcpt_state state;
+	unsigned attempts;	/* defer lines */
+	int64_t	 last, next;	/* usec since 1970: last attempt, next attempt; 0: none yet */
+	char	*host;		/* owned; of the last attempt, "mx1.d[192.0.2.1]", or NULL */
+	char	*text;		/* owned; its reply, decoded, or NULL */
+};
+
+struct env_head {
+	unsigned n;		/* 0: for all (*), else for this recipient */
+	char	*text;		/* owned; one field, no LF */
+};
+
+struct envelope {
+	int64_t	 arrived;	/* usec since 1970 */
+	char	*ip, *helo, *with, *auth, *tls;	/* owned; NULL when not known */
+	int64_t	 uid;		/* of a local submitter, -1: none */
+	char	*sender;	/* owned; "" for the null sender */
+	char	*ret, *envid;	/* owned; "full"/"hdrs"; NULL when not said */
+	bool	 body8, utf8;
+	bool	 delay_told;	/* a delay notice was sent */
+	struct env_rcpt *rcpts;	/* owned; [nrcpts], rcpts[i].n == i + 1 */
+	unsigned nrcpts;
+	struct env_head *heads;	/* owned */
+	unsigned nheads;
+	bool	 ready;		/* the commit mark was there */
+	uint32_t crc;		/* the checksum it carries: crc32 of message and lines above it */
+	size_t	 used;		/* bytes of text that were valid; what follows is to be cut off */
+	char	*damage;	/* owned; the first thing wrong, for the log, or NULL */
+};
+
+#define ENVELOPE_VERSION	1
+#define ENVELOPE_MAX		(64u * 1024 * 1024)
+
+void	envelope_init(struct envelope *);
+void	envelope_release(struct envelope *);
+/* Adds a recipient with these facts; returns it (n, addr set, the rest neutral). */
+struct env_rcpt *envelope_add(struct envelope *, const char *addr);
+struct env_head *envelope_add_head(struct envelope *, unsigned n, const char *text);
+/*
+ * Everything up to, not including, the ready line, appended to out.
+ * -1 with EINVAL if any value holds a control byte.
+ */
+int	envelope_encode(const struct envelope *, struct buf *out) __attribute__((warn_unused_result));
+/* "ready XXXXXXXX\n"; crc is crc32() (zlib) over the message and all lines above. */
+void	envelope_ready(struct buf *out, uint32_t crc);
+
+/* The lines an outcome appends.  text is quoted here; host may be NULL. -1 with EINVAL for control bytes in host or addresses. */
+void	envelope_defer(struct buf *out, unsigned n, int64_t at, int64_t next, const char *host, const char *tls, const char *text);
+void	envelope_done(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
+void	envelope_fail(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
+void	envelope_told(struct buf *out, unsigned n, int64_t at, const char *dsn_id);
+/* "delayed TIME ID": the delay notice is committed. */
+void	envelope_delayed(struct buf *out, int64_t at, const char *dsn_id);
+/* "retry N TIME": an administrator wants recipient n (0: all) tried at once. */
+void	envelope_retry(struct buf *out, unsigned n, int64_t at);
+int	envelope_rcpt_line(struct buf *out, const struct env_rcpt *) __attribute__((warn_unused_result));
+
+/*
+ * Replays text (what stands behind the message).  Stops at the first line
+ * without LF, with a control byte or malformed.  0 when the file is one of ours
+ * with a ready line (later damage only cuts the tail: see used); -1 when it is
+ * not (damage says why: "no ready line", "version 2", ...).  Unknown keywords are skipped.
+ */
+int	envelope_parse(struct envelope *, const char *text, size_t len) __attribute__((warn_unused_result));
+/* Recipients that are PENDING; FAILED (not told). */
+unsigned envelope_pending(const struct envelope *);
+unsigned envelope_failed(const struct envelope *);
+/* The earliest next of the pending ones; INT64_MAX when none is pending; 0 when one was never tried. */
+int64_t	envelope_next(const struct envelope *);
+#endif

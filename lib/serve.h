@@ -1,0 +1,59 @@
+/*
+ * serve.h - one connection, one process, one conversation.
+ *
+ * The same program can be started three ways (DESIGN section 3): fd 0 is a
+ * socket (inetd): one session; LISTEN_FDS (systemd, s6, facteur run): this acceptor forks
+ * a child for each connection; a pipe or terminal on fd 0: one session for scripts.
+ */
+#ifndef LIB_SERVE_H
+#define LIB_SERVE_H
+
+#include <stdbool.h>
+
+#include "netaddr.h"
+
+struct serve_conn {
+	const char *name;	/* the listener's name: "smtp", "submission", "inject", ... ; borrowed */
+	struct netaddr peer, local;
+	bool	is_socket;	/* false: pipe or terminal */
+};
+
+struct serve {
+	/* The conversation; fd is owned by it.  Its result is the child's exit status. */
+	int	(*session)(int fd, const struct serve_conn *, void *arg);
+	void	*arg;
+	unsigned max;		/* children at once; above it new connections wait in the backlog (Unix) or get `busy` (TCP) */
+	unsigned max_per_client;	/* TCP: for one address or /64; 0: no cap */
+	unsigned reserved;	/* of max, only for listeners for which is_reserved(name) */
+	bool	(*is_reserved)(const char *name);	/* NULL: none */
+	const char *busy;	/* one line for a client that is turned away: "421 4.3.2 too busy\r\n" */
+	/* Checks the client of a Unix socket by uid; NULL: only our own uid and root. */
+	bool	(*allowed)(const char *name, int64_t uid);
+};
+
+/*
+ * How were we started?  SERVE_LISTEN: LISTEN_FDS is there (fds from 3 on; LISTEN_FDNAMES names them, colon-separated);
+ * SERVE_SOCKET: fd 0 is a connected socket; SERVE_PIPE: neither.
+ */
+enum serve_mode { SERVE_LISTEN, SERVE_SOCKET, SERVE_PIPE };
+enum serve_mode serve_mode(void);
+/* The listening descriptors, closed on exec; returns their number and fills fd and name (names are copied once and live on). -1 with errno. */
+int	serve_listeners(int fd[], const char *name[], int max);
+
+/*
+ * SERVE_LISTEN: the acceptor; forks a child for each connection until SIGTERM,
+ * then closes the listeners, lets children end (they get SIGTERM too) and
+ * returns 0.  In a child signals are back to default and the listeners closed.
+ * SERVE_SOCKET, SERVE_PIPE: runs one session and returns its status (fd 0 is
+ * handed over; for a pipe the session writes to fd 1: see serve_conn.is_socket).
+ */
+int	serve_run(const struct serve *);
+/*
+ * A pool of workers for trusted clients: n processes, each accepting and
+ * running session() again and again (a worker that dies is replaced, rate-limited).
+ * Returns 0 after SIGTERM, when all have finished what they were doing.
+ */
+int	serve_pool(const struct serve *, unsigned n);
+/* Has SIGTERM come? (set by the handler that serve_* install; event loops may ask too) */
+bool	serve_stopping(void);
+#endif

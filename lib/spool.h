@@ -1,0 +1,67 @@
+/*
+ * spool.h - files in the spool: creating, committing, opening, naming.
+ * The rules of INTERNALS section 3 are kept here and nowhere else.
+ */
+#ifndef LIB_SPOOL_H
+#define LIB_SPOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "buf.h"
+#include "envelope.h"
+#include "id.h"
+
+struct spool {
+	int	root;		/* owned dirfd of SPOOL */
+	int	queue, hold, bad;	/* owned dirfds */
+};
+
+#define SPOOL_INIT { -1, -1, -1, -1 }
+#define SPOOL_NAME_MAX	(ID_LEN + 1 + 20)
+
+/* Opens the directories; with create they are made (0700). -1 with errno. */
+int	spool_open(struct spool *, const char *path, bool create) __attribute__((warn_unused_result));
+void	spool_close(struct spool *);
+/* Is it "ID.SIZE"? Fills both (each may be NULL). SIZE is decimal without leading zeros. */
+bool	spool_name_parse(const char *name, char id[ID_LEN + 1], int64_t *size_out);
+void	spool_name(char out[SPOOL_NAME_MAX + 1], const char *id, int64_t size);
+
+/* A message on its way into the spool. */
+struct spool_file {
+	int	fd;		/* owned; -1: none */
+	int	dir;		/* borrowed: spool.queue */
+	char	id[ID_LEN + 1];
+	int64_t	size;		/* bytes of message written so far */
+	uint32_t crc;		/* over them */
+	bool	linked;		/* its name is in the directory */
+	bool	committed;
+};
+
+/* A nameless, locked file with a new ID. -1 with errno. */
+int	spool_create(struct spool_file *, const struct spool *) __attribute__((warn_unused_result));
+/* Message bytes (LF line ends). -1 with errno; the file is then of no use. */
+int	spool_write(struct spool_file *, const void *, size_t) __attribute__((warn_unused_result));
+/*
+ * Writes the envelope and its ready line, makes file, name and directory
+ * durable, in that order.  Only after a 0 may anyone say "250".  On -1 (errno)
+ * nothing is left behind.
+ */
+int	spool_commit(struct spool_file *, const struct envelope *) __attribute__((warn_unused_result));
+/* Releases from any state; what was not committed is taken away. Keeps errno. Unlocks. */
+void	spool_file_close(struct spool_file *);
+
+/*
+ * Opens a queue file for its owner, the queue: a regular file with one link, ours, opened
+ * O_RDWR|O_APPEND|O_NOFOLLOW|O_NONBLOCK and locked (shared, not waiting).
+ * fd, or -1: ENOENT (gone), EWOULDBLOCK (still being written), EINVAL (not such a file), other.
+ */
+int	spool_open_file(int dir, const char *name) __attribute__((warn_unused_result));
+/* Reads and replays the envelope behind `size` bytes. As envelope_parse; -1 also with env->damage on a short file. */
+int	spool_read_envelope(int fd, int64_t size, struct envelope *) __attribute__((warn_unused_result));
+/* Compares the ready line's checksum with the content. 1 right, 0 wrong, -1 errno. */
+int	spool_verify(int fd, int64_t size, const struct envelope *) __attribute__((warn_unused_result));
+/* Bytes and inodes left for a message of `need` bytes (twice it and a reserve)? Else false. */
+bool	spool_has_room(const struct spool *, int64_t need);
+#endif
