@@ -32,7 +32,10 @@ void	 buf_addf(struct buf *, const char *, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 buf_vaddf(struct buf *, const char *, va_list)
 	    __attribute__((format(printf, 2, 0)));
-/* Makes room for n more bytes and returns where they go; add to len yourself. NULL on overflow. */
+/*
+ * Makes room for n more bytes and returns where they go; then add to len
+ * what you wrote, and buf_cut(b, b->len) ends the string.  NULL on overflow.
+ */
 char	*buf_room(struct buf *, size_t n);
 /* Removes n bytes from the front. */
 void	 buf_shift(struct buf *, size_t n);

@@ -1,0 +1,240 @@
+/*
+ * buf.c - the one growable byte string, and allocation that never fails.
+ *
+ * Runs at every privilege; trusts nobody.  An append that would pass the cap
+ * empties the string and marks it: twenty appends need one question, and who
+ * forgets to ask sends nothing instead of half a thing.
+ * Way: everywhere.  From: every program.  To: every program.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "buf.h"
+
+#define BUF_FIRST	64	/* bytes of the first allocation */
+
+static char empty[] = "";
+
+/* _exit: a forked child must not run its parent's atexit handlers. */
+static _Noreturn void
+out_of_memory(void)
+{
+	static const char msg[] = "- out-of-memory\n";
+	ssize_t ignored = write(STDERR_FILENO, msg, sizeof(msg) - 1);
+
+	(void)ignored;
+	_exit(EX_TEMPFAIL);
+}
+
+static void
+overflow(struct buf *b)
+{
+	b->overflow = true;
+	b->len = 0;
+	if (b->data != NULL)
+		b->data[0] = '\0';
+}
+
+static void
+grow(struct buf *b, size_t need)
+{
+	size_t cap = b->cap == 0 ? BUF_FIRST : b->cap;
+
+	while (cap < need)
+		cap *= 2;
+	b->data = xreallocarray(b->data, cap, 1);
+	b->cap = cap;
+}
+
+/*
+ * The sum len + n + 1 cannot wrap: both are checked against the cap first.
+ * The byte behind the room is set, so that who fills all of it has a string.
+ */
+char *
+buf_room(struct buf *b, size_t n)
+{
+	size_t max = b->max == 0 ? BUF_MAX : b->max;
+
+	if (b->overflow || b->len > max || n > max - b->len) {
+		overflow(b);
+		return NULL;
+	}
+	if (b->len + n + 1 > b->cap)
+		grow(b, b->len + n + 1);
+	b->data[b->len] = '\0';
+	b->data[b->len + n] = '\0';
+	return b->data + b->len;
+}
+
+void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = buf_room(b, n);
+
+	if (to == NULL || n == 0)
+		return;
+	memcpy(to, p, n);
+	b->len += n;
+}
+
+void
+buf_adds(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void
+buf_addc(struct buf *b, char c)
+{
+	if (!b->overflow && b->len + 1 < b->cap &&
+	    b->len < (b->max == 0 ? BUF_MAX : b->max)) {
+		b->data[b->len++] = c;
+		b->data[b->len] = '\0';
+	} else
+		buf_add(b, &c, 1);
+}
+
+void
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(b, fmt, ap);
+	va_end(ap);
+}
+
+/* Formats into what room there is; only a longer result is formatted twice. */
+void
+buf_vaddf(struct buf *b, const char *fmt, va_list ap)
+{
+	size_t max = b->max == 0 ? BUF_MAX : b->max;
+	va_list again;
+	size_t room;
+	int n;
+
+	if (buf_room(b, 0) == NULL)
+		return;
+	room = b->cap - b->len;
+	va_copy(again, ap);
+	n = vsnprintf(b->data + b->len, room, fmt, ap);
+	if (n < 0 || (size_t)n > max - b->len)
+		overflow(b);
+	else {
+		if ((size_t)n >= room && buf_room(b, (size_t)n) != NULL)
+			(void)vsnprintf(b->data + b->len, (size_t)n + 1,
+			    fmt, again);
+		b->len += (size_t)n;
+	}
+	va_end(again);
+}
+
+void
+buf_shift(struct buf *b, size_t n)
+{
+	assert(n <= b->len);
+	if (n == 0)
+		return;
+	b->len -= n;
+	memmove(b->data, b->data + n, b->len);
+	b->data[b->len] = '\0';
+}
+
+void
+buf_cut(struct buf *b, size_t len)
+{
+	assert(len <= b->len);
+	b->len = len;
+	if (b->data != NULL)
+		b->data[len] = '\0';
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->overflow = false;
+	if (b->data != NULL)
+		b->data[0] = '\0';
+}
+
+void
+buf_release(struct buf *b)
+{
+	int saved = errno;
+
+	free(b->data);
+	b->data = NULL;
+	b->len = b->cap = 0;
+	b->overflow = false;
+	errno = saved;
+}
+
+char *
+buf_detach(struct buf *b)
+{
+	char *s = b->data == NULL ? xstrdup("") : b->data;
+
+	b->data = NULL;
+	b->len = b->cap = 0;
+	return s;
+}
+
+const char *
+buf_str(const struct buf *b)
+{
+	return b->data == NULL ? empty : b->data;
+}
+
+void *
+xmalloc(size_t n)
+{
+	void *p = malloc(n == 0 ? 1 : n);
+
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+void *
+xcalloc(size_t n, size_t size)
+{
+	void *p = calloc(n == 0 ? 1 : n, size == 0 ? 1 : size);
+
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+void *
+xreallocarray(void *old, size_t n, size_t size)
+{
+	void *p = reallocarray(old, n == 0 ? 1 : n, size == 0 ? 1 : size);
+
+	if (p == NULL)
+		out_of_memory();
+	return p;
+}
+
+char *
+xstrdup(const char *s)
+{
+	return xstrndup(s, strlen(s));
+}
+
+char *
+xstrndup(const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *p = xmalloc(len + 1);
+
+	memcpy(p, s, len);
+	p[len] = '\0';
+	return p;
+}

@@ -1,0 +1,231 @@
+/*
+ * log.c - one line on stderr for each event, and the one quoting of peer text.
+ *
+ * Runs at every privilege.  Mail matters more than its diary: when nobody
+ * reads stderr a line is dropped and counted, never waited for.  No control
+ * byte gets through, so a line in the log is always one of ours.
+ * Way: everywhere.  From: every program.  To: stderr, `facteur why`.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define LINE_BYTES	4096	/* PIPE_BUF: a pipe takes that much whole */
+#define QUOTE_BYTES	500
+#define QUOTE_RING	4
+
+static const char *program = "facteur";
+static unsigned long dropped;
+
+void
+log_init(const char *name)
+{
+	program = name;
+}
+
+/* 0 when it went out.  A short write counts as sent: its rest is lost. */
+static int
+emit(const char *line, size_t len)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0)
+		return -1;
+	return write(STDERR_FILENO, line, len) == -1 ? -1 : 0;
+}
+
+/* " t=2026-11-23T03:19:00.123Z by=smtpd[4711]" */
+static void
+add_origin(struct buf *line)
+{
+	char day[sizeof("2026-11-23T03:19:00")] = "-";
+	struct timespec ts;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (gmtime_r(&ts.tv_sec, &tm) != NULL)
+		strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_addf(line, " t=%s.%03ldZ by=%s[%ld]", day, ts.tv_nsec / 1000000,
+	    program, (long)getpid());
+}
+
+/* Makes exactly one line of it: no control bytes, an end, no half character. */
+static void
+finish(struct buf *line)
+{
+	size_t len;
+
+	for (size_t i = 0; i < line->len; i++)
+		if ((unsigned char)line->data[i] < 0x20 ||
+		    line->data[i] == 0x7f)
+			line->data[i] = '?';
+	if (line->len > LINE_BYTES - 1) {
+		len = LINE_BYTES - 1 - 3;
+		while (len > 0 && ((unsigned char)line->data[len] & 0xc0) == 0x80)
+			len--;
+		buf_cut(line, len);
+		buf_adds(line, "...");
+	}
+	buf_addc(line, '\n');
+}
+
+/* The counter's line goes first: the gap then stands where it happened. */
+static void
+send_line(const struct buf *line)
+{
+	struct buf note = BUF_INIT;
+
+	if (dropped > 0) {
+		buf_adds(&note, "- log-dropped");
+		add_origin(&note);
+		buf_addf(&note, " n=%lu\n", dropped);
+		if (emit(note.data, note.len) == 0)
+			dropped = 0;
+		buf_release(&note);
+	}
+	if (dropped > 0 || emit(line->data, line->len) == -1)
+		dropped++;
+}
+
+static void log_line(const char *, int, const char *, va_list)
+    __attribute__((format(printf, 3, 0)));
+
+static void
+log_line(const char *id, int error, const char *fmt, va_list ap)
+{
+	struct buf text = BUF_INIT, line = BUF_INIT;
+	size_t word;
+
+	buf_vaddf(&text, fmt, ap);
+	word = strcspn(buf_str(&text), " ");
+	buf_adds(&line, id == NULL || *id == '\0' ? "-" : id);
+	buf_addc(&line, ' ');
+	buf_add(&line, buf_str(&text), word);
+	add_origin(&line);
+	buf_adds(&line, buf_str(&text) + word);
+	if (error != 0) {
+		buf_adds(&line, " error=");
+		log_quote(&line, strerror(error));
+	}
+	finish(&line);
+	send_line(&line);
+	buf_release(&text);
+	buf_release(&line);
+}
+
+void
+log_event(const char *id, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(id, 0, fmt, ap);
+	va_end(ap);
+	errno = saved;
+}
+
+void
+log_errno(const char *id, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(id, saved, fmt, ap);
+	va_end(ap);
+	errno = saved;
+}
+
+/*
+ * The length of the well-formed UTF-8 sequence at s (RFC 3629 section 4), or
+ * 0.  Reads no byte behind one that does not fit, so the NUL stops it.
+ */
+static size_t
+utf8_len(const unsigned char *s, uint32_t *code_out)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 :
+	    (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ? 4 : 0;
+	uint32_t code = n < 2 ? s[0] : s[0] & (0x7fu >> n);
+
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (n == 0 || code < least[n] || code > 0x10ffff ||
+	    (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	*code_out = code;
+	return n;
+}
+
+/* Would it move a terminal's cursor, end a line, or turn the text around? */
+static bool
+is_unsafe(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code <= 0x9f) ||
+	    (code >= 0x2028 && code <= 0x202e) ||
+	    (code >= 0x2066 && code <= 0x2069);
+}
+
+/* Writes the character at *s as it may stand in a log; moves *s behind it. */
+static size_t
+quote_one(const unsigned char **s, char out[17])
+{
+	uint32_t code = 0;
+	size_t n = utf8_len(*s, &code), len = 0;
+	size_t used = n == 0 ? 1 : n;
+
+	if (n == 0 || is_unsafe(code)) {
+		for (size_t i = 0; i < used; i++)
+			len += (size_t)snprintf(out + len, 5, "\\x%02X",
+			    (unsigned)(*s)[i]);
+	} else {
+		if (code == '"' || code == '\\')
+			out[len++] = '\\';
+		memcpy(out + len, *s, n);
+		len += n;
+	}
+	*s += used;
+	return len;
+}
+
+void
+log_quote(struct buf *b, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t len, total = 0;
+	char one[17];
+
+	buf_addc(b, '"');
+	while (*s != '\0') {
+		len = quote_one(&s, one);
+		if (total + len > QUOTE_BYTES - 3) {
+			buf_adds(b, "...");
+			break;
+		}
+		buf_add(b, one, len);
+		total += len;
+	}
+	buf_addc(b, '"');
+}
+
+const char *
+quoted(const char *text)
+{
+	static struct buf ring[QUOTE_RING];
+	static unsigned turn;
+	struct buf *b = &ring[turn++ % QUOTE_RING];
+
+	buf_reset(b);
+	log_quote(b, text == NULL ? "" : text);
+	return buf_str(b);
+}
