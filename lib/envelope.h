@@ -37,6 +37,7 @@ struct env_rcpt {
 	enum rcpt_state state;
 	unsigned attempts;	/* defer lines */
 	int64_t	 last, next;	/* usec since 1970: last attempt, next attempt; 0: none yet */
+	int64_t	 tried;		/* usec spent trying, see envelope_tried() */
 	char	*host;		/* owned; of the last attempt, "mx1.d[192.0.2.1]", or NULL */
 	char	*text;		/* owned; its reply, decoded, or NULL */
 };
@@ -98,6 +99,16 @@ int	envelope_rcpt_line(struct buf *out, const struct env_rcpt *) __attribute__((
  * not (damage says why: "no ready line", "version 2", ...).  Unknown keywords are skipped.
  */
 int	envelope_parse(struct envelope *, const char *text, size_t len) __attribute__((warn_unused_result));
+/*
+ * Counts the time since the last attempt (or the arrival) as spent trying: what
+ * passed, but never less than 0 nor more than 8 hours, twice the longest
+ * wait between attempts.  So a clock that jumps or a host that was off for a month makes nothing
+ * expire.  The replay of a defer line does the same.
+ */
+void	envelope_tried(const struct envelope *, struct env_rcpt *, int64_t now);
+/* "failure,delay" for NOTIFY_* flags ("" for 0), appended; and back (0 if malformed). */
+void	notify_text(struct buf *, unsigned notify);
+unsigned notify_parse(const char *);
 /* Recipients that are PENDING; FAILED (not told). */
 unsigned envelope_pending(const struct envelope *);
 unsigned envelope_failed(const struct envelope *);
