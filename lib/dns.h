@@ -53,4 +53,11 @@ enum dns_result dns_query(const struct dns *, const char *name, enum dns_type, i
 /* Parses one packet: for dns_query and the fuzzer. `name`, `type`: the question it must answer. *tc_out: truncated. */
 enum dns_result dns_parse(const unsigned char *packet, size_t len, const char *name, enum dns_type, struct dns_answer *out, bool *tc_out);
 const char *dns_result_text(enum dns_result);
+
+/* What dns.c and dns_parse.c share. */
+#define DNS_QUESTION_MAX	(255 + 4)	/* bytes of one question on the wire */
+/* Writes name, type and class IN in wire form; its length, or -1: no such name can exist in DNS. */
+int	dns_question(const char *name, enum dns_type, unsigned char out[DNS_QUESTION_MAX]) __attribute__((warn_unused_result));
+/* Is the packet a response to exactly this one question? (the ID is the caller's to compare) */
+bool	dns_is_answer(const unsigned char *packet, size_t len, const unsigned char *question, size_t qlen);
 #endif
