@@ -1,0 +1,85 @@
+/*
+ * pop3d - hands Billy his mail over POP3.
+ *
+ * Way 8 of 8.  From: Maildir, filled by local.  To: his mail program.
+ * As a server this is the front, facteur-net, and the session is in launch;
+ * with a Maildir as argument it is the session itself, as whoever calls it.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "pop3d.h"
+#include "privdrop.h"
+#include "session.h"
+#include "tls.h"
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: %s [-s] [-C confdir]\n"
+	    "       %s [-C confdir] maildir\n", getprogname(), getprogname());
+	exit(EX_USAGE);
+}
+
+/* As a filter there is no login: the caller has seen to it who we are. */
+static int
+filter(const char *maildir)
+{
+	const char *user = getenv("USER");	/* checkpassword sets it */
+
+	if (getuid() == 0 || geteuid() == 0)
+		errx(EX_NOPERM, "not as root: a mailbox belongs to a user");
+	return pop3_session(STDIN_FILENO, STDOUT_FILENO, maildir,
+	    user == NULL ? "" : user);
+}
+
+static int
+serve(struct front *f, const char *confdir)
+{
+	struct config *cfg = config_or_die(confdir);
+	struct buf why = BUF_INIT;
+	struct serve s = {
+		.session = front_session, .arg = f,
+		.max = (unsigned)cfg->connections,
+		.max_per_client = (unsigned)cfg->connections_per_address,
+		.busy = "-ERR [SYS/TEMP] too many connections\r\n",
+	};
+
+	f->cfg = cfg;
+	if (*cfg->tls_cert != '\0' &&
+	    (f->tls = tls_server(cfg->tls_cert, cfg->tls_key, &why)) == NULL)
+		errx(EX_CONFIG, "%s", buf_str(&why));
+	return serve_run(&s);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct front f = { .implicit = false };
+	const char *confdir = NULL;
+	int ch;
+
+	setprogname(argv[0]);
+	while ((ch = getopt(argc, argv, "C:s")) != -1)
+		switch (ch) {
+		case 'C':
+			confdir = optarg;
+			break;
+		case 's':
+			f.implicit = true;
+			break;
+		default:
+			usage();
+		}
+	if (argc - optind > 1)
+		usage();
+	process_init();
+	log_init("pop3d");
+	if (argc - optind == 1)
+		return filter(argv[optind]);
+	return serve(&f, confdir);
+}
