@@ -39,7 +39,7 @@ struct env_rcpt {
 	int64_t	 last, next;	/* usec since 1970: last attempt, next attempt; 0: none yet */
 	int64_t	 tried;		/* usec spent trying, see envelope_tried() */
 	char	*host;		/* owned; of the last attempt, "mx1.d[192.0.2.1]", or NULL */
-	char	*text;		/* owned; its reply, decoded, or NULL */
+	char	*text;		/* owned; its reply, control bytes as \xNN, or NULL */
 };
 
 struct env_head {
@@ -61,6 +61,7 @@ struct envelope {
 	unsigned nheads;
 	bool	 ready;		/* the commit mark was there */
 	uint32_t crc;		/* the checksum it carries: crc32 of message and lines above it */
+	size_t	 ready_at;	/* bytes of text above the ready line */
 	size_t	 used;		/* bytes of text that were valid; what follows is to be cut off */
 	char	*damage;	/* owned; the first thing wrong, for the log, or NULL */
 };
@@ -81,7 +82,10 @@ int	envelope_encode(const struct envelope *, struct buf *out) __attribute__((war
 /* "ready XXXXXXXX\n"; crc is crc32() (zlib) over the message and all lines above. */
 void	envelope_ready(struct buf *out, uint32_t crc);
 
-/* The lines an outcome appends.  text is quoted here; host may be NULL. -1 with EINVAL for control bytes in host or addresses. */
+/*
+ * The lines an outcome appends; they can always be written.  text is quoted
+ * here; host (NULL: "-") and tls (NULL: left out) get '?' for control bytes.
+ */
 void	envelope_defer(struct buf *out, unsigned n, int64_t at, int64_t next, const char *host, const char *tls, const char *text);
 void	envelope_done(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
 void	envelope_fail(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
@@ -90,11 +94,12 @@ void	envelope_told(struct buf *out, unsigned n, int64_t at, const char *dsn_id);
 void	envelope_delayed(struct buf *out, int64_t at, const char *dsn_id);
 /* "retry N TIME": an administrator wants recipient n (0: all) tried at once. */
 void	envelope_retry(struct buf *out, unsigned n, int64_t at);
+/* A recipient that an expansion adds. -1 with EINVAL for a control byte in it. */
 int	envelope_rcpt_line(struct buf *out, const struct env_rcpt *) __attribute__((warn_unused_result));
 
 /*
- * Replays text (what stands behind the message).  Stops at the first line
- * without LF, with a control byte or malformed.  0 when the file is one of ours
+ * Replays text (what stands behind the message) into an empty envelope (fresh
+ * from envelope_init).  Stops at the first line without LF, with a control byte or malformed.  0 when the file is one of ours
  * with a ready line (later damage only cuts the tail: see used); -1 when it is
  * not (damage says why: "no ready line", "version 2", ...).  Unknown keywords are skipped.
  */

@@ -1,0 +1,156 @@
+/*
+ * date.c - dates as mail (RFC 5322) and our own files (ISO 8601, UTC) write
+ * them.  Names are English whatever the locale: strftime is not asked.
+ *
+ * A library: runs in every program, at its privilege.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "date.h"
+
+#define USEC	1000000
+
+void
+date_rfc5322(struct buf *out, time_t when)
+{
+	static const char days[7][4] = {
+		"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"
+	};
+	static const char months[12][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
+	};
+	struct tm tm;
+	long offset;
+
+	if (localtime_r(&when, &tm) == NULL) {
+		when = 0;		/* a year that no int can hold */
+		(void)gmtime_r(&when, &tm);
+	}
+	offset = tm.tm_gmtoff / 60;
+	buf_addf(out, "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
+	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
+}
+
+void
+date_iso(struct buf *out, int64_t usec, int digits)
+{
+	int64_t fraction = usec % USEC;
+	time_t when = usec / USEC;
+	struct tm tm;
+
+	if (fraction < 0) {
+		fraction += USEC;
+		when--;
+	}
+	if (gmtime_r(&when, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (digits == 3)
+		buf_addf(out, ".%03d", (int)(fraction / 1000));
+	else if (digits > 0)
+		buf_addf(out, ".%06d", (int)fraction);
+	buf_addc(out, 'Z');
+}
+
+/* Exactly n digits, their value in [min, max]; else -1. */
+static int
+number(const char *s, int n, int min, int max)
+{
+	int value = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return -1;
+		value = value * 10 + s[i] - '0';
+	}
+	return value >= min && value <= max ? value : -1;
+}
+
+/* ".123" as microseconds; "" is 0; -1: malformed. */
+static int
+fraction_parse(const char *s, size_t len)
+{
+	int usec = 0, scale = USEC;
+
+	if (len == 0)
+		return 0;
+	if (s[0] != '.' || len < 2 || len > 7)
+		return -1;
+	for (size_t i = 1; i < len; i++) {
+		int digit = number(s + i, 1, 0, 9);
+
+		if (digit == -1)
+			return -1;
+		scale /= 10;
+		usec += digit * scale;
+	}
+	return usec;
+}
+
+int
+date_iso_parse(const char *s, size_t len, int64_t *usec_out)
+{
+	static const char shape[] = "....-..-..T..:..:..";
+	const size_t fixed = sizeof(shape) - 1;
+	struct tm tm = { 0 };
+	int fraction, year, month, mday;
+	time_t when;
+
+	if (len < fixed + 1 || s[len - 1] != 'Z')
+		return -1;
+	for (size_t i = 0; i < fixed; i++)
+		if (shape[i] != '.' && s[i] != shape[i])
+			return -1;
+	year = number(s, 4, 1970, 9999);
+	month = number(s + 5, 2, 1, 12);
+	mday = number(s + 8, 2, 1, 31);
+	tm.tm_hour = number(s + 11, 2, 0, 23);
+	tm.tm_min = number(s + 14, 2, 0, 59);
+	tm.tm_sec = number(s + 17, 2, 0, 59);
+	fraction = fraction_parse(s + fixed, len - fixed - 1);
+	if (year == -1 || month == -1 || mday == -1 || tm.tm_hour == -1 ||
+	    tm.tm_min == -1 || tm.tm_sec == -1 || fraction == -1)
+		return -1;
+	tm.tm_year = year - 1900;
+	tm.tm_mon = month - 1;
+	tm.tm_mday = mday;
+	when = timegm(&tm);
+	if (tm.tm_mday != mday)		/* 30 February became March */
+		return -1;
+	*usec_out = (int64_t)when * USEC + fraction;
+	return 0;
+}
+
+int64_t
+date_now_usec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * USEC + ts.tv_nsec / 1000;
+}
+
+void
+date_span(struct buf *out, int64_t seconds)
+{
+	static const struct { int64_t length; const char *name; } units[] = {
+		{ 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+		{ 1, "second" }
+	};
+	size_t i = 0;
+	int64_t n;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (i < 3 && seconds < units[i].length)
+		i++;
+	n = (seconds + units[i].length / 2) / units[i].length;
+	buf_addf(out, "%lld %s%s", (long long)n, units[i].name,
+	    n == 1 ? "" : "s");
+}
