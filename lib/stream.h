@@ -33,7 +33,9 @@ struct stream {
 	bool	 unix_fds;	/* collect SCM_RIGHTS descriptors while reading */
 	int	 fds[STREAM_FDS];
 	unsigned nfds;
-	int64_t	 write_deadline;	/* for flushes the reader does; see stream_flush */
+	int64_t	 write_deadline;	/* for the flush of a full buffer; 0: 5 minutes from then */
+	int	 error;		/* private: the errno that broke it */
+	bool	 rplain, wplain; /* private: rfd, wfd turned out to be no socket */
 };
 
 enum line {
@@ -41,7 +43,7 @@ enum line {
 	LINE_EOF,		/* the peer ended; bytes of a partial line are dropped */
 	LINE_TIMEOUT,
 	LINE_TOOLONG,		/* discarded up to its end (bounded: at most 64 * max bytes, else LINE_ERROR) */
-	LINE_BADEOL,		/* a CR or LF that is not part of CRLF stood in it; line is consumed to the next LF */
+	LINE_BADEOL,		/* a CR or LF that is not part of CRLF stood in it; consumed to the next LF, and `line` is what stood before that */
 	LINE_NUL,		/* a NUL byte stood in it */
 	LINE_ERROR		/* errno says what */
 };
@@ -58,7 +60,8 @@ void	 stream_release(struct stream *);
 /*
  * Reads one line into `line` (reset first), without its line end; at most
  * `max` bytes without it.  `deadline` is for the whole line.  Flushes what was
- * written if it would have to wait.
+ * written if it would have to wait.  `line` is empty unless LINE_OK or
+ * LINE_BADEOL.
  */
 enum line stream_line(struct stream *, struct buf *line, size_t max,
 	    enum eol, int64_t deadline);
@@ -106,9 +109,11 @@ const char *stream_tls_cipher(const struct stream *);
 void	 stream_goodbye(struct stream *, int64_t deadline);
 
 /*
- * The relay of pop3d's front: moves bytes both ways between a and b until
- * either has ended (its rest is delivered), or nobody spoke for idle_s seconds
- * (-1 with ETIMEDOUT).  0 at a clean end.
+ * The relay of pop3d's front: moves bytes both ways between the client a and
+ * the session b until b has ended and its rest is delivered, or nobody spoke
+ * for idle_s seconds (-1 with ETIMEDOUT), or a takes no more (-1 with errno).
+ * When a ends first, b is told so and its answers are still delivered.
+ * 0 at a clean end.
  */
 int	 stream_splice(struct stream *a, struct stream *b, int idle_s)
 	    __attribute__((warn_unused_result));

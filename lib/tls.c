@@ -1,0 +1,124 @@
+/*
+ * tls.c - OpenSSL contexts as we want them.
+ *
+ * A server's context is made once, before privileges are dropped, and is
+ * shared by all children.  No tickets and no session cache: a resumed session
+ * would need a key that outlives the child that made it.
+ * Way 1, 6 and 8 of 8.  From: smtpd, remote, pop3d.  To: stream_tls.c.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tls.h"
+
+const char *
+tls_error(void)
+{
+	static char text[256];
+	unsigned long e = ERR_get_error();
+	const char *reason = ERR_reason_error_string(e);
+
+	if (e == 0)
+		return "unknown TLS error";
+	if (reason != NULL)
+		strlcpy(text, reason, sizeof(text));
+	else
+		ERR_error_string_n(e, text, sizeof(text));
+	ERR_clear_error();
+	return text;
+}
+
+/* What both sides have in common; NULL, with `why`, when out of luck. */
+static SSL_CTX *
+tls_context(const SSL_METHOD *method, struct buf *why)
+{
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	if ((ctx = SSL_CTX_new(method)) == NULL ||
+	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
+		buf_addf(why, "cannot start TLS: %s", tls_error());
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	/* Mail protocols say themselves when they are over: truncation is seen there. */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
+	    SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	return ctx;
+}
+
+/* OpenSSL's own words for a missing file are of no help to anyone. */
+static bool
+readable(const char *key, const char *path, struct buf *why)
+{
+	if (access(path, R_OK) == 0)
+		return true;
+	buf_addf(why, "%s %s: %s", key, path, strerror(errno));
+	return false;
+}
+
+/* Never asks a terminal for a pass phrase. */
+static int
+no_passphrase(char *to, int size, int writing, void *arg)
+{
+	(void)to;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+static bool
+load_pair(SSL_CTX *ctx, const char *cert, const char *key, struct buf *why)
+{
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (!readable("tls_cert", cert, why) || !readable("tls_key", key, why))
+		return false;
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+		buf_addf(why, "tls_cert %s: no certificate in PEM form: %s",
+		    cert, tls_error());
+	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+		if (ERR_GET_REASON(ERR_peek_error()) ==
+		    X509_R_KEY_VALUES_MISMATCH)
+			buf_addf(why, "tls_key %s: does not belong to the "
+			    "certificate %s", key, cert);
+		else
+			buf_addf(why, "tls_key %s: no private key in PEM "
+			    "form without a pass phrase: %s", key, tls_error());
+	} else if (SSL_CTX_check_private_key(ctx) != 1)
+		buf_addf(why, "tls_key %s: does not belong to the "
+		    "certificate %s", key, cert);
+	else
+		return true;
+	ERR_clear_error();
+	return false;
+}
+
+SSL_CTX *
+tls_server(const char *cert, const char *key, struct buf *why)
+{
+	SSL_CTX *ctx = tls_context(TLS_server_method(), why);
+
+	if (ctx == NULL)
+		return NULL;
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	(void)SSL_CTX_set_num_tickets(ctx, 0);	/* TLS 1.3 has its own switch */
+	if (!load_pair(ctx, cert, key, why)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+SSL_CTX *
+tls_client(struct buf *why)
+{
+	SSL_CTX *ctx = tls_context(TLS_client_method(), why);
+
+	if (ctx != NULL)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	return ctx;
+}
