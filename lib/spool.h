@@ -16,9 +16,10 @@
 struct spool {
 	int	root;		/* owned dirfd of SPOOL */
 	int	queue, hold, bad;	/* owned dirfds */
+	bool	named;		/* no O_TMPFILE or no /proc here: files have a name, tmp.ID, from the start */
 };
 
-#define SPOOL_INIT { -1, -1, -1, -1 }
+#define SPOOL_INIT { -1, -1, -1, -1, false }
 #define SPOOL_NAME_MAX	(ID_LEN + 1 + 20)
 
 /* Opens the directories; with create they are made (0700). -1 with errno. */
@@ -35,9 +36,14 @@ struct spool_file {
 	char	id[ID_LEN + 1];
 	int64_t	size;		/* bytes of message written so far */
 	uint32_t crc;		/* over them */
-	bool	linked;		/* its name is in the directory */
+	bool	named;		/* as in struct spool */
+	bool	linked;		/* ID.SIZE is in the directory */
 	bool	committed;
+	int	error;		/* errno of what failed first; it is of no use then */
+	struct buf pending;	/* owned; not yet written */
 };
+
+#define SPOOL_FILE_INIT { .fd = -1 }
 
 /* A nameless, locked file with a new ID. -1 with errno. */
 int	spool_create(struct spool_file *, const struct spool *) __attribute__((warn_unused_result));
@@ -55,10 +61,15 @@ void	spool_file_close(struct spool_file *);
 /*
  * Opens a queue file for its owner, the queue: a regular file with one link, ours, opened
  * O_RDWR|O_APPEND|O_NOFOLLOW|O_NONBLOCK and locked (shared, not waiting).
+ * "Ours" is who owns the directory.
  * fd, or -1: ENOENT (gone), EWOULDBLOCK (still being written), EINVAL (not such a file), other.
  */
 int	spool_open_file(int dir, const char *name) __attribute__((warn_unused_result));
-/* Reads and replays the envelope behind `size` bytes. As envelope_parse; -1 also with env->damage on a short file. */
+/*
+ * Reads and replays the envelope behind `size` bytes, as envelope_parse; a file
+ * shorter than that is damage too.  -1 with env->damage NULL: errno says why it
+ * cannot be read now.
+ */
 int	spool_read_envelope(int fd, int64_t size, struct envelope *) __attribute__((warn_unused_result));
 /* Compares the ready line's checksum with the content. 1 right, 0 wrong, -1 errno. */
 int	spool_verify(int fd, int64_t size, const struct envelope *) __attribute__((warn_unused_result));

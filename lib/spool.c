@@ -1,0 +1,223 @@
+/*
+ * spool.c - puts a message into the spool: the one place where durability is
+ * made.  INTERNALS, section 3, has the argument for the order.
+ *
+ * A library: runs in inject, as facteur-queue.
+ * Way 3 of 8.  From: queue/inject.  To: queue/queue, which is told the name.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "spool.h"
+
+#define PENDING_MAX	65536	/* bytes collected before they are written */
+
+/* "tmp.ID": no reader takes it for a message. */
+#define TMP_NAME_MAX	(4 + ID_LEN)
+
+static void
+tmp_name(char out[TMP_NAME_MAX + 1], const char *id)
+{
+	(void)snprintf(out, TMP_NAME_MAX + 1, "tmp.%s", id);
+}
+
+/* Opens the file, with the lock that says "not acknowledged yet". */
+static int
+open_locked(const struct spool_file *f)
+{
+	char name[TMP_NAME_MAX + 1];
+	int fd, saved;
+
+	tmp_name(name, f->id);
+	if (f->named)
+		fd = openat(f->dir, name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	else
+		fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (fd == -1 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	saved = errno;
+	if (f->named)
+		(void)unlinkat(f->dir, name, 0);
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+spool_create(struct spool_file *f, const struct spool *spool)
+{
+	*f = (struct spool_file)SPOOL_FILE_INIT;
+	f->dir = spool->queue;
+	f->named = spool->named;
+	f->crc = (uint32_t)crc32(0, NULL, 0);
+	f->pending.max = 2 * PENDING_MAX + ENVELOPE_MAX;
+	id_new(f->id);
+	f->fd = open_locked(f);
+	return f->fd == -1 ? -1 : 0;
+}
+
+/* Whole, or -1; the first failure sticks. */
+static int
+write_all(struct spool_file *f, const char *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(f->fd, p, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			f->error = n == 0 ? EIO : errno;
+			errno = f->error;
+			return -1;
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
+flush(struct spool_file *f)
+{
+	int result;
+
+	if (!buf_ok(&f->pending)) {
+		f->error = errno = EFBIG;
+		return -1;
+	}
+	result = write_all(f, f->pending.data, f->pending.len);
+	buf_reset(&f->pending);
+	return result;
+}
+
+int
+spool_write(struct spool_file *f, const void *p, size_t len)
+{
+	if (f->error != 0) {
+		errno = f->error;
+		return -1;
+	}
+	if (len == 0)
+		return 0;	/* crc32 takes NULL for "begin anew" */
+	f->crc = (uint32_t)crc32_z(f->crc, p, len);
+	f->size += (int64_t)len;
+	if (f->pending.len + len > PENDING_MAX && flush(f) == -1)
+		return -1;
+	if (len > PENDING_MAX)
+		return write_all(f, p, len);
+	buf_add(&f->pending, p, len);
+	return 0;
+}
+
+/* The envelope and its ready line join what is still to be written. */
+static int
+add_envelope(struct spool_file *f, const struct envelope *e)
+{
+	size_t before = f->pending.len;
+
+	if (envelope_encode(e, &f->pending) == -1)
+		return -1;
+	if (!buf_ok(&f->pending)) {
+		errno = EFBIG;
+		return -1;
+	}
+	envelope_ready(&f->pending, (uint32_t)crc32_z(f->crc,
+	    (const unsigned char *)f->pending.data + before,
+	    f->pending.len - before));
+	return 0;
+}
+
+/* Gives the file the name by which it is a message. */
+static int
+link_file(struct spool_file *f)
+{
+	char name[SPOOL_NAME_MAX + 1], tmp[TMP_NAME_MAX + 1], self[32];
+
+	spool_name(name, f->id, f->size);
+	if (f->named) {
+		/* One name at any time, so that a crash leaves no pair. */
+		tmp_name(tmp, f->id);
+		if (renameat(f->dir, tmp, f->dir, name) == -1)
+			return -1;
+	} else {
+		(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", f->fd);
+		if (linkat(AT_FDCWD, self, f->dir, name,
+		    AT_SYMLINK_FOLLOW) == -1)
+			return -1;
+	}
+	f->linked = true;
+	return 0;
+}
+
+/*
+ * Some file systems tell of a failed write only at close().  The file must
+ * stay open, because its lock goes with it: so a duplicate is closed.
+ */
+static int
+check_close(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return copy == -1 ? -1 : close(copy);
+}
+
+static void
+take_away(struct spool_file *f)
+{
+	char name[SPOOL_NAME_MAX + 1];
+
+	if (f->linked)
+		spool_name(name, f->id, f->size);
+	else if (f->named)
+		tmp_name(name, f->id);
+	else
+		return;		/* it never had a name */
+	(void)unlinkat(f->dir, name, 0);
+	f->linked = f->named = false;
+}
+
+/*
+ * No fsync is ever repeated: after a failure the kernel may have forgotten the
+ * pages that did not reach the disk, and a second call would say "fine".
+ */
+int
+spool_commit(struct spool_file *f, const struct envelope *e)
+{
+	int saved;
+
+	assert(!f->committed);
+	if (f->error == 0 &&
+	    add_envelope(f, e) == 0 && flush(f) == 0 &&
+	    fsync(f->fd) == 0 && check_close(f->fd) == 0 &&
+	    link_file(f) == 0 && fsync(f->dir) == 0) {
+		f->committed = true;
+		return 0;
+	}
+	saved = f->error != 0 ? f->error : errno;
+	f->error = saved;
+	take_away(f);
+	errno = saved;
+	return -1;
+}
+
+void
+spool_file_close(struct spool_file *f)
+{
+	int saved = errno;
+
+	if (f->fd != -1) {
+		if (!f->committed)
+			take_away(f);
+		(void)close(f->fd);
+		f->fd = -1;
+	}
+	buf_release(&f->pending);
+	errno = saved;
+}
