@@ -1,0 +1,259 @@
+/*
+ * agent.c - the conversation with one agent: a connection to `remote` (one
+ * destination) or to `launch` (one owner), which takes job after job.
+ *
+ * Way 5 of 8.  From: queue/sched.c.  To: remote/job.c, local/worker.c (6).
+ * An agent may report only on its own job; whatever it leaves unanswered is deferred.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "deadline.h"
+#include "log.h"
+#include "queue.h"
+
+struct agent {
+	struct peer peer;		/* first */
+	struct dest *dest;
+	struct task *task;		/* owned; NULL: idle */
+	struct timer idle_over;
+	struct agent *next_idle;
+};
+
+static void
+idle_remove(struct agent *g)
+{
+	struct agent **p = &g->dest->idle;
+
+	while (*p != NULL && *p != g)
+		p = &(*p)->next_idle;
+	if (*p == g)
+		*p = g->next_idle;
+	loop_timer_clear(Q.loop, &g->idle_over);
+}
+
+static void
+idle_over(struct timer *t)
+{
+	struct agent *g = (struct agent *)
+	    ((char *)t - offsetof(struct agent, idle_over));
+
+	peer_close(&g->peer, g->task == NULL ? "idle" : "no descriptor for the job");
+}
+
+/* Every recipient of the task that has no answer is tried again later. */
+static void
+task_end(struct agent *g, const char *why)
+{
+	struct outcome o = { .enhanced = "4.3.0", .text = why };
+	struct task *t = g->task;
+	struct active *a = t->active;
+	struct dest *d = g->dest;
+
+	g->task = NULL;
+	for (unsigned i = 0; i < t->n; i++)
+		if (a->work[t->rcpt[i] - 1].step == STEP_TASK) {
+			a->work[t->rcpt[i] - 1].step = STEP_SETTLED;
+			outcome_defer(a, t->rcpt[i], &o);
+		}
+	(void)outcome_flush(a);
+	for (unsigned i = 0; i < t->n; i++)
+		active_release(a);
+	free(t);
+	sched_ended(d);
+}
+
+static void
+frame_rcpt(struct agent *g, struct ctl *c)
+{
+	struct task *t = g->task;
+	struct active *a = t->active;
+	unsigned n = (unsigned)ctl_num(c, "n", 1, a->env.nrcpts, 0), i;
+	const char *status = ctl_str(c, "status"), *ip = ctl_get(c, "ip");
+	struct outcome o = { .tls = ctl_get(c, "tls"),
+	    .enhanced = ctl_get(c, "enh"), .text = ctl_str(c, "text") };
+	char host[512];
+
+	for (i = 0; i < t->n && t->rcpt[i] != n; i++)
+		continue;
+	if (i == t->n || a->work[n - 1].step != STEP_TASK) {
+		peer_close(&g->peer, "answer for a recipient not asked about");
+		return;
+	}
+	if (ctl_get(c, "host") != NULL) {
+		snprintf(host, sizeof(host), ip != NULL ? "%s[%s]" : "%s",
+		    ctl_str(c, "host"), ip);
+		o.host = host;
+	}
+	a->work[n - 1].step = STEP_SETTLED;
+	if (strcmp(status, "done") == 0)
+		outcome_done(a, n, &o);
+	else if (strcmp(status, "fail") == 0)
+		outcome_fail(a, n, &o);
+	else
+		outcome_defer(a, n, &o);
+}
+
+static void
+agent_frame(struct peer *p, struct ctl *c)
+{
+	struct agent *g = (struct agent *)p;
+	bool keep;
+
+	if (g->task == NULL) {
+		peer_close(p, "answer without a job");
+	} else if (ctl_is(c, "rcpt")) {
+		frame_rcpt(g, c);
+	} else if (ctl_is(c, "end")) {
+		keep = g->dest->kind == DEST_LOCAL || ctl_yes(c, "keep");
+		/* Idle first: what the end sets free may need this agent at once. */
+		if (keep) {
+			g->next_idle = g->dest->idle;
+			g->dest->idle = g;
+			g->idle_over.fire = idle_over;
+			loop_timer_set(Q.loop, &g->idle_over,
+			    now_ms() + AGENT_IDLE_MS);
+		}
+		task_end(g, "the agent gave no answer for this recipient");
+		if (!keep)
+			peer_close(p, "done");
+		active_run();
+	} else {
+		peer_close(p, "unknown frame");
+	}
+}
+
+static void
+agent_closed(struct peer *p, const char *why)
+{
+	struct agent *g = (struct agent *)p;
+	struct dest *d = g->dest;
+
+	idle_remove(g);
+	if (g->task != NULL) {
+		log_event(g->task->active->msg->id,
+		    "agent-lost dest=%s reason=%s", quoted(d->key), quoted(why));
+		task_end(g, "the delivery agent ended without an answer");
+	}
+	d->agents--;
+	free(g);
+	dest_drop(d);
+	active_run();
+}
+
+static void
+add_heads(struct buf *b, const struct envelope *env, unsigned n)
+{
+	for (unsigned i = 0; i < env->nheads; i++) {
+		if (env->heads[i].n != 0 && env->heads[i].n != n)
+			continue;
+		ctl_begin(b, "head");
+		ctl_add(b, "text", env->heads[i].text);
+		ctl_end(b);
+	}
+}
+
+static void
+add_rcpt(struct buf *b, const struct active *a, unsigned n)
+{
+	const struct env_rcpt *r = &a->env.rcpts[n - 1];
+	const struct rcpt_work *w = &a->work[n - 1];
+	struct buf notify = BUF_INIT;
+
+	ctl_begin(b, "rcpt");
+	ctl_addn(b, "n", n);
+	ctl_add(b, "to", r->addr);
+	ctl_add(b, "address", w->address);
+	ctl_add(b, "home", w->home);
+	ctl_add(b, "ext", w->ext);
+	if (r->notify != 0) {
+		notify_text(&notify, r->notify);
+		ctl_add(b, "notify", buf_str(&notify));
+		buf_release(&notify);
+	}
+	ctl_add(b, "orcpt", r->orcpt);
+	ctl_end(b);
+}
+
+/* The job as frames, and a descriptor of the message that is its own: read-only, at offset 0. */
+static void
+send_job(struct agent *g, const struct task *t)
+{
+	const struct active *a = t->active;
+	const struct envelope *env = &a->env;
+	const struct env_rcpt *first = &env->rcpts[t->rcpt[0] - 1];
+	struct buf b = BUF_INIT;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		/* Ended from the loop: our callers still hold the destination. */
+		log_errno(a->msg->id, "job-open");
+		g->idle_over.fire = idle_over;
+		loop_timer_set(Q.loop, &g->idle_over, now_ms());
+		return;
+	}
+	ctl_begin(&b, "job");
+	ctl_add(&b, "id", a->msg->id);
+	ctl_addn(&b, "size", a->msg->size);
+	ctl_add(&b, "sender", first->from != NULL ? first->from : env->sender);
+	if (g->dest->kind == DEST_REMOTE) {
+		ctl_add(&b, "dest", address_domain(first->addr));
+		ctl_add(&b, "relay", g->dest->relay);
+		ctl_add(&b, "body", env->body8 ? "8bit" : NULL);
+		ctl_add(&b, "utf8", env->utf8 ? "yes" : NULL);
+		ctl_add(&b, "ret", env->ret);
+		ctl_add(&b, "envid", env->envid);
+	}
+	ctl_end(&b);
+	add_heads(&b, env, t->rcpt[0]);
+	for (unsigned i = 0; i < t->n; i++)
+		add_rcpt(&b, a, t->rcpt[i]);
+	ctl_begin(&b, "end");
+	ctl_end(&b);
+	peer_send(&g->peer, &b, fd);
+	buf_release(&b);
+}
+
+void
+agent_give(struct agent *g, struct task *t)
+{
+	idle_remove(g);
+	g->task = t;
+	send_job(g, t);
+}
+
+int
+agent_start(struct dest *d, struct task *t)
+{
+	struct agent *g = xcalloc(1, sizeof(*g));
+	const char *name = d->kind == DEST_LOCAL ? "launch" : "remote";
+	struct buf b = BUF_INIT;
+
+	g->dest = d;
+	if (peer_connect(&g->peer, Q.loop, config_socket(Q.cfg, name),
+	    agent_frame, agent_closed) == -1) {
+		log_errno(t->active->msg->id, "agent-unreachable socket=%s", name);
+		free(g);
+		return -1;
+	}
+	d->agents++;
+	g->task = t;
+	if (d->kind == DEST_LOCAL) {
+		ctl_begin(&b, "local");
+		ctl_add(&b, "address",
+		    t->active->work[t->rcpt[0] - 1].address);
+		ctl_end(&b);
+		peer_send(&g->peer, &b, -1);
+		buf_release(&b);
+	}
+	send_job(g, t);
+	return 0;
+}

@@ -1,0 +1,166 @@
+/*
+ * outcome.c - what became of a recipient: a line behind the message, a line in
+ * the log, and the new state in memory.
+ *
+ * Way 7 of 8.  From: queue/agent.c, queue/lookup.c.  To: the queue file.
+ * Lines are collected and appended in one write.  They are not flushed to
+ * disk: a mark lost in a crash costs a repeat, not a message.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "date.h"
+#include "log.h"
+#include "queue.h"
+
+/*
+ * The reply with an enhanced code in it: "550 5.1.1 no such user".  The agent's
+ * code is put in where the peer gave none, so that the text alone suffices later.
+ */
+static void
+full_text(struct buf *out, const struct outcome *o)
+{
+	const char *text = o->text;
+	size_t code = strspn(text, "0123456789");
+
+	if (o->enhanced == NULL || *o->enhanced == '\0' ||
+	    strstr(text, o->enhanced) != NULL) {
+		buf_adds(out, text);
+		return;
+	}
+	if (code == 3 && text[3] == ' ') {
+		buf_add(out, text, 4);
+		text += 4;
+	}
+	buf_addf(out, "%s %s", o->enhanced, text);
+}
+
+static void
+set_last(struct env_rcpt *r, const struct outcome *o, const char *text)
+{
+	free(r->host);
+	free(r->text);
+	r->host = o->host == NULL ? NULL : xstrdup(o->host);
+	r->text = xstrdup(text);
+}
+
+static void
+log_outcome(const struct active *a, const char *event,
+    const struct env_rcpt *r, const char *extra, const char *text)
+{
+	int64_t delay = (date_now_usec() - a->env.arrived) / 1000;
+
+	log_event(a->msg->id, "%s rcpt=%s host=%s delay=%lld.%03lld%s text=%s",
+	    event, quoted(r->addr), r->host != NULL ? r->host : "-",
+	    (long long)(delay / 1000), (long long)(delay % 1000), extra,
+	    quoted(text));
+}
+
+void
+outcome_done(struct active *a, unsigned n, const struct outcome *o)
+{
+	struct env_rcpt *r = &a->env.rcpts[n - 1];
+	struct buf text = BUF_INIT;
+
+	full_text(&text, o);
+	envelope_done(&a->lines, n, date_now_usec(), o->host, o->tls,
+	    buf_str(&text));
+	r->state = RCPT_DONE;
+	set_last(r, o, buf_str(&text));
+	log_outcome(a, "delivered", r, "", buf_str(&text));
+	buf_release(&text);
+}
+
+static void
+fail_text(struct active *a, unsigned n, const struct outcome *o,
+    const char *text)
+{
+	struct env_rcpt *r = &a->env.rcpts[n - 1];
+
+	envelope_fail(&a->lines, n, date_now_usec(), o->host, o->tls, text);
+	r->state = RCPT_FAILED;
+	set_last(r, o, text);
+	log_outcome(a, "failed", r, "", text);
+}
+
+void
+outcome_fail(struct active *a, unsigned n, const struct outcome *o)
+{
+	struct buf text = BUF_INIT;
+
+	full_text(&text, o);
+	fail_text(a, n, o, buf_str(&text));
+	buf_release(&text);
+}
+
+/*
+ * Has it been tried for long enough?  What counts is time spent trying
+ * (envelope.h: tried), so neither a clock that jumps nor a host that was off
+ * makes a message expire.
+ */
+static bool
+is_expired(const struct active *a, const struct env_rcpt *r)
+{
+	int64_t lifetime = a->env.sender[0] == '\0' ?
+	    Q.cfg->bounce_lifetime : Q.cfg->queue_lifetime;
+
+	return r->tried > lifetime * 1000000;
+}
+
+void
+outcome_defer(struct active *a, unsigned n, const struct outcome *o)
+{
+	struct env_rcpt *r = &a->env.rcpts[n - 1];
+	struct buf text = BUF_INIT, extra = BUF_INIT;
+	int64_t now = date_now_usec();
+
+	full_text(&text, o);
+	envelope_tried(&a->env, r, now);
+	if (is_expired(a, r)) {
+		buf_addf(&extra, "4.4.7 given up; the last attempt said: %s",
+		    buf_str(&text));
+		fail_text(a, n, o, buf_str(&extra));
+		goto out;
+	}
+	r->attempts++;
+	r->last = now;
+	r->next = now + 1000 * retry_delay_ms(r->attempts,
+	    arc4random_uniform(1000) / 1000.0);
+	envelope_defer(&a->lines, n, now, r->next, o->host, o->tls,
+	    buf_str(&text));
+	set_last(r, o, buf_str(&text));
+	buf_adds(&extra, " next=");
+	date_iso(&extra, r->next, 0);
+	log_outcome(a, "deferred", r, buf_str(&extra), buf_str(&text));
+out:
+	buf_release(&text);
+	buf_release(&extra);
+}
+
+/*
+ * One write, so that an expansion's new recipients and their parent's `done`
+ * stand or fall together; a torn one is cut off when the file is next opened.
+ */
+int
+outcome_flush(struct active *a)
+{
+	ssize_t n;
+
+	if (a->lines.len == 0)
+		return 0;
+	n = write(a->fd, a->lines.data, a->lines.len);
+	if (n != (ssize_t)a->lines.len) {
+		if (n >= 0)
+			errno = ENOSPC;
+		log_errno(a->msg->id, "outcome-not-recorded");
+		if (n > 0)
+			(void)!ftruncate(a->fd, lseek(a->fd, 0, SEEK_END) - n);
+		buf_reset(&a->lines);
+		return -1;
+	}
+	buf_reset(&a->lines);
+	return 0;
+}

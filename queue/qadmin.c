@@ -1,0 +1,68 @@
+/*
+ * qadmin - the administrator's eyes and hands on the queue: `facteur ls`,
+ * `show`, `retry`; also what `mailq` prints.
+ *
+ * Runs as the caller: looking needs the right to read the spool, acting goes
+ * through the queue manager's control socket.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "privdrop.h"
+#include "qadmin.h"
+
+static const struct verb {
+	const char *name;
+	int	  (*run)(const struct config *, int argc, char *argv[]);
+	const char *usage;
+} verbs[] = {
+	{ "ls",	   qadmin_ls,	 "ls [--json]" },
+	{ "show",  qadmin_show,	 "show ID" },
+	{ "retry", qadmin_retry, "retry ID... | --all" },
+};
+#define NVERBS	(sizeof(verbs) / sizeof(verbs[0]))
+
+static _Noreturn void
+usage(void)
+{
+	for (size_t i = 0; i < NVERBS; i++)
+		fprintf(stderr, "%s facteur [-C confdir] %s\n",
+		    i == 0 ? "usage:" : "      ", verbs[i].usage);
+	exit(EX_USAGE);
+}
+
+int
+main(int argc, char *argv[])
+{
+	const struct config *cfg;
+	const char *confdir = NULL;
+	int ch;
+
+	setprogname("facteur");
+	process_init();
+	while ((ch = getopt(argc, argv, "+C:")) != -1)
+		switch (ch) {
+		case 'C':
+			confdir = optarg;
+			break;
+		default:
+			usage();
+		}
+	argc -= optind;
+	argv += optind;
+	if (argc == 0)
+		usage();
+	log_init("facteur");
+	for (size_t i = 0; i < NVERBS; i++)
+		if (strcmp(argv[0], verbs[i].name) == 0) {
+			cfg = config_or_die(confdir);
+			return verbs[i].run(cfg, argc - 1, argv + 1);
+		}
+	warnx("unknown verb: %s", argv[0]);
+	usage();
+}

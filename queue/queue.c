@@ -1,0 +1,202 @@
+/*
+ * queue - the queue manager: sees what lies in queue/, hands it to agents,
+ * writes down what became of it, tells senders what failed.
+ *
+ * Runs as facteur-queue.  Way 4 of 8.  From: queue/inject.c, through the
+ * directory.  To: remote/remote.c and local/launch.c (5), outcomes (7).
+ */
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "privdrop.h"
+#include "queue.h"
+#include "serve.h"
+
+#define DRAIN_MS	4000	/* after SIGTERM, for outcomes that are on their way */
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: %s [-C confdir]\n", getprogname());
+	exit(EX_USAGE);
+}
+
+/* When this host started: messages older than that are checked before use. */
+static int64_t
+boot_usec(void)
+{
+	struct timespec up, now;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec - up.tv_sec) * 1000000;
+}
+
+/* Descriptors: one for each active message, two for each agent, some more. */
+static void
+raise_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+/*
+ * Opens the spool and makes sure that we are its only manager.  The lock is on
+ * the directory's descriptor, so it goes with the process and cannot be stale.
+ */
+static void
+open_spool(void)
+{
+	const char *path = Q.cfg->spool;
+
+	if (spool_open(&Q.spool, path, true) == -1)
+		err(EX_OSERR, "%s", path);
+	if (flock(Q.spool.root, LOCK_EX | LOCK_NB) == 0)
+		return;
+	if (errno == EWOULDBLOCK)
+		errx(EX_TEMPFAIL, "%s: another queue manager is at work here", path);
+	err(EX_OSERR, "%s: flock", path);
+}
+
+static void
+drain_over(struct timer *t)
+{
+	(void)t;
+	loop_stop(Q.loop);
+}
+
+/* SIGTERM: nothing new is started, what runs may report for a moment. */
+static void
+signal_ready(struct watch *w, uint32_t events)
+{
+	struct signalfd_siginfo si;
+
+	(void)events;
+	if (read(w->fd, &si, sizeof(si)) != sizeof(si) || Q.draining)
+		return;
+	Q.draining = true;
+	if (Q.running[DEST_LOCAL] + Q.running[DEST_REMOTE] == 0)
+		loop_stop(Q.loop);
+	else
+		loop_timer_set(Q.loop, &Q.drain, now_ms() + DRAIN_MS);
+}
+
+static void
+watch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+		err(EX_OSERR, "sigprocmask");
+	Q.signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	Q.signals.ready = signal_ready;
+	if (Q.signals.fd == -1 ||
+	    loop_add(Q.loop, &Q.signals, EPOLLIN) == -1)
+		err(EX_OSERR, "signalfd");
+}
+
+/* A datagram names a file that inject has just committed. */
+static void
+notice_ready(struct watch *w, uint32_t events)
+{
+	char name[SPOOL_NAME_MAX + 2], id[ID_LEN + 1];
+	struct msg *m;
+	int64_t size;
+	ssize_t len;
+
+	(void)events;
+	while ((len = recv(w->fd, name, sizeof(name) - 1, MSG_DONTWAIT)) >= 0) {
+		name[len] = '\0';
+		if (!spool_name_parse(name, id, &size))
+			continue;
+		m = msg_add(id, size, 0);
+		if (m->active == NULL && m->due != 0)
+			msg_due(m, 0);
+	}
+	active_run();
+}
+
+/* Takes over the sockets we were given; by hand there are none, which is fine. */
+static void
+watch_listeners(void)
+{
+	const char *name[8];
+	int fd[8], n;
+
+	n = serve_mode() == SERVE_LISTEN ? serve_listeners(fd, name, 8) : 0;
+	for (int i = 0; i < n; i++) {
+		struct watch *w = NULL;
+
+		if (strcmp(name[i], "notice") == 0) {
+			w = &Q.notice;
+			w->ready = notice_ready;
+		} else if (strcmp(name[i], "control") == 0) {
+			w = &Q.control;
+			w->ready = control_ready;
+		}
+		if (w == NULL || w->fd > 0) {
+			close(fd[i]);
+			continue;
+		}
+		w->fd = fd[i];
+		if (loop_add(Q.loop, w, EPOLLIN) == -1)
+			err(EX_OSERR, "listener %s", name[i]);
+	}
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *confdir = NULL;
+	int ch;
+
+	setprogname(argv[0]);
+	while ((ch = getopt(argc, argv, "C:")) != -1)
+		switch (ch) {
+		case 'C':
+			confdir = optarg;
+			break;
+		default:
+			usage();
+		}
+	if (argc != optind)
+		usage();
+
+	process_init();
+	log_init("queue");
+	raise_nofile();
+	Q.cfg = config_or_die(confdir);
+	open_spool();
+	Q.boot = boot_usec();
+	Q.loop = loop_new();
+	Q.drain.fire = drain_over;
+	watch_signals();
+	watch_listeners();
+	if (scan_start() == -1)
+		err(EX_OSERR, "%s/queue", Q.cfg->spool);
+	active_run();
+	loop_run(Q.loop);
+	return 0;
+}

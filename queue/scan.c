@@ -1,0 +1,168 @@
+/*
+ * scan.c - what lies in queue/: read once at the start and again every ten
+ * minutes, and watched in between, so that an administrator's mv, cp and rm count.
+ *
+ * Way 4 of 8.  From: the directory.  To: queue/msg.c.
+ * inject's notices are only faster: losing every one of them would cost seconds.
+ */
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "queue.h"
+
+#define RESCAN_MS	(10 * 60 * 1000)
+/* A name seen by inotify is looked at this much later if no notice comes: it may still be locked, or a copy under way. */
+#define SETTLE_MS	1000
+#define STALE_S		3600	/* an unfinished file of this age is garbage */
+
+/*
+ * A name that is not ID.SIZE.  Unfinished files of inject (only where O_TMPFILE
+ * is missing) go when they are old; anything else is reported and left alone.
+ */
+static void
+scan_foreign(const char *name)
+{
+	struct stat st;
+
+	if (fstatat(Q.spool.queue, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return;
+	if (strncmp(name, "tmp.", 4) == 0 && S_ISREG(st.st_mode)) {
+		if (time(NULL) - st.st_mtime > STALE_S &&
+		    unlinkat(Q.spool.queue, name, 0) == 0)
+			log_event(NULL, "stale-removed name=%s", quoted(name));
+		return;
+	}
+	log_event(NULL, "foreign-object dir=queue name=%s", quoted(name));
+}
+
+static void
+scan_name(const char *name, int64_t due)
+{
+	char id[ID_LEN + 1];
+	int64_t size;
+
+	if (spool_name_parse(name, id, &size))
+		(void)msg_add(id, size, due);
+	else if (name[0] != '.')
+		scan_foreign(name);
+}
+
+static void
+mark_missing(struct msg *m, void *arg)
+{
+	char name[SPOOL_NAME_MAX + 1];
+	struct stat st;
+
+	(void)arg;
+	if (m->active != NULL)
+		return;
+	spool_name(name, m->id, m->size);
+	if (fstatat(Q.spool.queue, name, &st, AT_SYMLINK_NOFOLLOW) == -1 &&
+	    errno == ENOENT)
+		msg_forget(m);
+}
+
+void
+scan_all(void)
+{
+	int fd = openat(Q.spool.queue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	int64_t due = now_ms();
+	struct dirent *d;
+
+	if (dir == NULL) {
+		log_errno(NULL, "scan-failed dir=queue");
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((errno = 0, d = readdir(dir)) != NULL)
+		scan_name(d->d_name, due);
+	if (errno != 0)
+		log_errno(NULL, "scan-incomplete dir=queue");
+	closedir(dir);
+}
+
+static void
+rescan(struct timer *t)
+{
+	scan_all();
+	msg_each(mark_missing, NULL);
+	loop_timer_set(Q.loop, t, now_ms() + RESCAN_MS);
+	active_run();
+}
+
+static void
+scan_event(const struct inotify_event *e)
+{
+	char id[ID_LEN + 1];
+	struct msg *m;
+
+	if (e->mask & IN_Q_OVERFLOW) {
+		rescan(&Q.rescan);
+		return;
+	}
+	if (e->len == 0)
+		return;
+	if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
+		scan_name(e->name, now_ms() + SETTLE_MS);
+		return;
+	}
+	/* Gone: an administrator's rm or mv, or our own. */
+	if (spool_name_parse(e->name, id, NULL) &&
+	    (m = msg_find(id)) != NULL && m->active == NULL) {
+		log_event(id, "gone from=queue");
+		msg_forget(m);
+	}
+}
+
+static void
+inotify_ready(struct watch *w, uint32_t events)
+{
+	char buf[16384]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t len;
+
+	(void)events;
+	while ((len = read(w->fd, buf, sizeof(buf))) > 0)
+		for (char *p = buf; p < buf + len;) {
+			struct inotify_event *e = (struct inotify_event *)p;
+
+			scan_event(e);
+			p += sizeof(*e) + e->len;
+		}
+	active_run();
+}
+
+int
+scan_start(void)
+{
+	char path[64];
+
+	/* By descriptor: whatever was moved or mounted, it is the directory we hold. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", Q.spool.queue);
+	Q.inotify.ready = inotify_ready;
+	Q.inotify.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (Q.inotify.fd == -1)
+		return -1;
+	if (inotify_add_watch(Q.inotify.fd, path, IN_CREATE | IN_MOVED_TO |
+	    IN_MOVED_FROM | IN_DELETE) == -1 ||
+	    loop_add(Q.loop, &Q.inotify, EPOLLIN) == -1)
+		return -1;
+	scan_all();
+	Q.rescan.fire = rescan;
+	loop_timer_set(Q.loop, &Q.rescan, now_ms() + RESCAN_MS);
+	return 0;
+}
