@@ -6,7 +6,11 @@
  * The decoder knows only CRLF as a line end.  A bare CR or a bare LF is never
  * repaired and never ends anything: the message is read to its real end and
  * marked bad (SMTP smuggling).  The encoder cannot emit either: for every input the wire form
- * contains CRLF "." CRLF exactly once, at the end.
+ * contains CRLF "." CRLF exactly once, at the end.  CR CR LF is no line end
+ * either: of two CRs in a row neither belongs to a CRLF.
+ *
+ * Room is reserved for a slice of the input, not for its exact result: a
+ * capped `out` needs 32 KiB more than it will hold.
  */
 #ifndef LIB_EOL_H
 #define LIB_EOL_H
@@ -43,6 +47,6 @@ struct dot_out {
 void	dot_out_init(struct dot_out *, bool stuff, bool lenient);
 /* Encodes stored bytes, appending wire bytes to `out`.  Stops at a byte it may not send (bad). */
 void	dot_out(struct dot_out *, const char *in, size_t len, struct buf *out);
-/* Ends the last line if needed; with `stuff` adds the end mark. */
+/* Ends the last line if needed; with `stuff` adds the end mark.  Nothing at all when bad: drop the connection. */
 void	dot_out_end(struct dot_out *, struct buf *out);
 #endif
