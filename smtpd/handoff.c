@@ -1,0 +1,257 @@
+/*
+ * handoff.c - the conversation with inject (INTERNALS 2.2): envelope, content,
+ * verdict.
+ *
+ * smtpd never holds a descriptor of the spool.  Until handoff_end() nothing
+ * has happened, and closing the connection keeps it so.
+ * Way 2 of 8.  From: data.c.  To: queue/inject.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "deadline.h"
+#include "log.h"
+#include "smtpd.h"
+
+#define READY_WAIT	110	/* s; a client waits 120 for the 354 (RFC 5321 section 4.5.3.2.5) */
+#define WRITE_WAIT	120
+#define ACCEPT_WAIT	300	/* s; the client waits 600 (section 4.5.3.2.6) */
+
+/* ---- verdicts ---------------------------------------------------------------- */
+
+/* "5.7.1", and of the same class as the code. */
+static bool
+is_enhanced(const char *s, int code)
+{
+	char *end;
+	unsigned long n;
+
+	if (s[0] != '0' + code / 100 || s[1] != '.')
+		return false;
+	for (int i = 0; i < 2; i++) {
+		s = i == 0 ? s + 2 : end + 1;
+		if (*s < '0' || *s > '9')
+			return false;
+		n = strtoul(s, &end, 10);
+		if (n > 999 || *end != (i == 0 ? '.' : '\0'))
+			return false;
+	}
+	return true;
+}
+
+void
+verdict_set(struct verdict *v, int code, const char *enh, const char *text)
+{
+	v->code = code;
+	buf_reset(&v->enh);
+	buf_adds(&v->enh, enh);
+	buf_reset(&v->text);
+	buf_adds(&v->text, text);
+}
+
+void
+verdict_read(struct verdict *v, const struct ctl *ctl)
+{
+	int code = (int)ctl_num(ctl, "code", 400, 599, 451);
+	const char *enh = ctl_str(ctl, "enh");
+	const char *text = ctl_str(ctl, "text");
+
+	if (!is_enhanced(enh, code))
+		enh = code < 500 ? "4.3.0" : "5.3.0";
+	if (*text == '\0')
+		text = code < 500 ? "try again later" : "refused";
+	verdict_set(v, code, enh, text);
+}
+
+void
+verdict_release(struct verdict *v)
+{
+	v->code = 0;
+	buf_release(&v->enh);
+	buf_release(&v->text);
+}
+
+static void
+verdict_gone(struct verdict *v)
+{
+	verdict_set(v, 451, "4.3.0", "the queue is not reachable now");
+}
+
+/* ---- the envelope --------------------------------------------------------------- */
+
+/* "ESMTPSA" and its kin: RFC 3848, RFC 6531 section 4.3; "SMTP" after HELO. */
+static void
+with_text(const struct session *s, struct buf *out)
+{
+	if (s->greeting == HELO) {
+		buf_adds(out, "SMTP");
+		return;
+	}
+	if (s->txn.mail.utf8)
+		buf_adds(out, "UTF8");
+	if (s->greeting == LHLO)
+		buf_adds(out, "LMTP");
+	else
+		buf_adds(out, s->txn.mail.utf8 ? "SMTP" : "ESMTP");
+	if (s->st.ssl != NULL)
+		buf_addc(out, 'S');
+	if (s->user != NULL)
+		buf_addc(out, 'A');
+}
+
+/* Who brought it; the public socket of sendmail takes nobody's word for that. */
+static void
+add_trace(const struct session *s, struct buf *frame)
+{
+	struct buf with = BUF_INIT;
+
+	if (s->role->flags & R_LOCAL)
+		return;
+	with_text(s, &with);
+	ctl_add(frame, "ip", buf_str(&s->ip));
+	ctl_add(frame, "helo", buf_str(&s->helo));
+	ctl_add(frame, "with", buf_str(&with));
+	ctl_add(frame, "tls", stream_tls_version(&s->st));
+	ctl_add(frame, "auth", s->user);
+	buf_release(&with);
+}
+
+static void
+send_message(struct handoff *h, const struct session *s)
+{
+	const struct mail *m = &s->txn.mail;
+	struct buf frame = BUF_INIT;
+
+	ctl_begin(&frame, "message");
+	ctl_add(&frame, "sender", m->sender);
+	ctl_add(&frame, "ret", m->ret);
+	ctl_add(&frame, "envid", m->envid);
+	ctl_add(&frame, "body", m->body8 ? "8bit" : NULL);
+	ctl_add(&frame, "utf8", m->utf8 ? "yes" : NULL);
+	ctl_add(&frame, "fix", s->role->flags & R_FIX ? "yes" : NULL);
+	add_trace(s, &frame);
+	ctl_end(&frame);
+	ctl_send(&h->st, &frame);
+	buf_release(&frame);
+}
+
+static void
+send_rcpts(struct handoff *h, const struct txn *t)
+{
+	struct buf frame = BUF_INIT, notify = BUF_INIT;
+
+	for (size_t i = 0; i < t->nrcpts; i++) {
+		const struct rcpt *r = &t->rcpts[i];
+
+		buf_reset(&notify);
+		notify_text(&notify, r->notify);
+		buf_reset(&frame);
+		ctl_begin(&frame, "rcpt");
+		ctl_add(&frame, "to", r->addr);
+		ctl_add(&frame, "notify", notify.len > 0 ? notify.data : NULL);
+		ctl_add(&frame, "orcpt", r->orcpt);
+		ctl_end(&frame);
+		ctl_send(&h->st, &frame);
+	}
+	buf_release(&frame);
+	buf_release(&notify);
+}
+
+static void
+send_word(struct handoff *h, const char *verb)
+{
+	struct buf frame = BUF_INIT;
+
+	ctl_begin(&frame, verb);
+	ctl_end(&frame);
+	ctl_send(&h->st, &frame);
+	buf_release(&frame);
+}
+
+/* ---- the conversation --------------------------------------------------------------- */
+
+/* Waits for `word` (false: it is "err", or inject is gone; the verdict knows). */
+static bool
+await(struct handoff *h, const char *word, int wait_s, struct verdict *v)
+{
+	struct buf line = BUF_INIT;
+	struct ctl ctl;
+	bool ok = false;
+
+	h->st.write_deadline = deadline_in(WRITE_WAIT);
+	errno = ECONNRESET;
+	if (ctl_read(&h->st, &line, &ctl, deadline_in(wait_s)) != 1) {
+		log_errno(NULL, "inject-error");
+		verdict_gone(v);
+	} else if (ctl_is(&ctl, word)) {
+		ok = true;
+		(void)strlcpy(h->id, ctl_str(&ctl, "id"), sizeof(h->id));
+		h->size = ctl_num(&ctl, "size", 0, INT64_MAX, -1);
+	} else
+		verdict_read(v, &ctl);
+	buf_release(&line);
+	return ok;
+}
+
+int
+handoff_open(struct handoff *h, struct session *s, struct verdict *v)
+{
+	int fd = ctl_connect(config_socket(s->cfg, s->role->inject));
+
+	*h = (struct handoff){ .open = false };
+	if (fd == -1) {
+		log_errno(NULL, "inject-error");
+		verdict_gone(v);
+		return -1;
+	}
+	stream_init(&h->st, fd, fd);
+	h->open = true;
+	send_message(h, s);
+	send_rcpts(h, &s->txn);
+	send_word(h, "go");
+	if (await(h, "ready", READY_WAIT, v))
+		return 0;
+	handoff_release(h);
+	return -1;
+}
+
+int
+handoff_data(struct handoff *h, const char *data, size_t len)
+{
+	struct buf frame = BUF_INIT;
+
+	ctl_begin(&frame, "data");
+	ctl_addn(&frame, "len", (int64_t)len);
+	ctl_end(&frame);
+	h->st.write_deadline = deadline_in(WRITE_WAIT);
+	ctl_send(&h->st, &frame);
+	stream_write(&h->st, data, len);
+	buf_release(&frame);
+	return h->st.broken ? -1 : 0;
+}
+
+void
+handoff_end(struct handoff *h, struct verdict *v)
+{
+	/* If it broke off, its "err" may still be there to be read. */
+	const bool broken = h->st.broken;
+
+	if (!broken)
+		send_word(h, "end");
+	if (!await(h, "ok", broken ? 1 : ACCEPT_WAIT, v))
+		return;
+	if (broken || h->id[0] == '\0')
+		verdict_gone(v);	/* an answer to no question */
+	else
+		verdict_set(v, 250, "2.0.0", "ok");
+}
+
+void
+handoff_release(struct handoff *h)
+{
+	if (h->open)
+		stream_release(&h->st);
+	h->open = false;
+}

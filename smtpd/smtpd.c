@@ -1,0 +1,83 @@
+/*
+ * smtpd - takes mail in by SMTP and LMTP.
+ *
+ * Runs as facteur-net.  The acceptor reads configuration and certificate once
+ * and forks a child for each connection, which is one session (session.c).
+ * Way 1 of 8.  From: the network, or sendmail -bs.  To: session.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "log.h"
+#include "privdrop.h"
+#include "smtpd.h"
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: %s [-C confdir] [-r role]\n"
+	    "role: smtp, submission, submissions, lmtp or local\n",
+	    getprogname());
+	exit(EX_USAGE);
+}
+
+/* A Unix listener for LMTP: who may reach its path may use it. */
+static bool
+is_allowed(const char *name, int64_t uid)
+{
+	(void)name;
+	(void)uid;
+	return true;
+}
+
+static int
+serve(struct smtpd *d)
+{
+	const struct config *cfg = d->cfg;
+	struct serve how = {
+		.session = smtp_session,
+		.arg = d,
+		.max = (unsigned)cfg->connections,
+		.max_per_client = (unsigned)cfg->connections_per_address,
+		.reserved = (unsigned)(cfg->connections + 9) / 10,
+		.is_reserved = is_submission,
+		.busy = "421 4.3.2 too many connections, try again later\r\n",
+		.allowed = is_allowed,
+	};
+
+	return serve_run(&how);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct smtpd d = { .role = role_find("smtp") };
+	const char *confdir = NULL;
+	int ch;
+
+	setprogname(argv[0]);
+	process_init();
+	while ((ch = getopt(argc, argv, "C:r:")) != -1)
+		switch (ch) {
+		case 'C':
+			confdir = optarg;
+			break;
+		case 'r':
+			if ((d.role = role_find(optarg)) == NULL)
+				usage();
+			break;
+		default:
+			usage();
+		}
+	if (argc != optind)
+		usage();
+
+	log_init("smtpd");
+	d.cfg = config_or_die(confdir);
+	if (!(d.role->flags & R_LOCAL))
+		(void)tls_current(&d);	/* without it there is no STARTTLS */
+	return serve(&d);
+}

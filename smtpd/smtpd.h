@@ -1,0 +1,213 @@
+/*
+ * smtpd.h - one SMTP or LMTP session, from the banner to the goodbye.
+ *
+ *   session.c  the loop: read a line, run it, budgets, the end
+ *   verbs.c    the verb table, the small verbs, EHLO
+ *   args.c     the arguments of MAIL and RCPT
+ *   txn.c      MAIL and RCPT: may this sender, may this recipient?
+ *   route.c    asking resolve
+ *   data.c     DATA: from the wire to inject
+ *   handoff.c  the conversation with inject
+ *   auth.c     AUTH
+ *   starttls.c STARTTLS and the TLS context
+ */
+#ifndef SMTPD_SMTPD_H
+#define SMTPD_SMTPD_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "buf.h"
+#include "config.h"
+#include "envelope.h"
+#include "serve.h"
+#include "stream.h"
+
+#define COMMAND_MAX	2048	/* bytes of a command line without CRLF */
+#define COMMAND_WAIT	300	/* s, RFC 5321 section 4.5.3.2.7 */
+#define HELO_MAX	255
+
+/* ---- roles ---------------------------------------------------------- */
+#define R_AUTH		0x01u	/* offers AUTH and wants it before MAIL */
+#define R_TLS		0x02u	/* TLS from the first byte */
+#define R_STARTTLS	0x04u
+#define R_LMTP		0x08u	/* LHLO; own domains only; an answer for each recipient */
+#define R_LOCAL		0x10u	/* `sendmail -bs`: the user who calls it is its client */
+#define R_FIX		0x20u	/* a submission: inject adds Date and Message-ID */
+#define R_STRANGER	0x40u	/* must wait for the banner */
+
+struct role {
+	const char *name;	/* of the listener, and for -r */
+	unsigned flags;
+	const char *inject;	/* the socket messages go to */
+};
+
+/* NULL: no such role. */
+const struct role *role_find(const char *name);
+
+/* ---- what the parent prepares --------------------------------------- */
+struct smtpd {
+	const struct config *cfg;	/* borrowed */
+	const struct role *role;	/* borrowed; where the listener's name says none */
+	SSL_CTX	*tls;			/* owned; NULL: none, or none that works */
+	struct timespec tls_seen[2];	/* mtimes of certificate and key when they were read */
+};
+
+/* ---- one transaction ------------------------------------------------- */
+struct mail {			/* MAIL FROM */
+	char	*sender;	/* owned; canonical, "" for <> */
+	int64_t	 size;		/* bytes announced by SIZE=, -1: not said */
+	bool	 body8, utf8;
+	const char *ret;	/* static: "full", "hdrs", or NULL */
+	char	*envid;		/* owned; decoded, or NULL */
+};
+
+struct rcpt {			/* RCPT TO */
+	char	*addr;		/* owned; canonical; without '@' only right after parsing */
+	unsigned notify;	/* NOTIFY_*; 0: not said */
+	char	*orcpt;		/* owned; decoded "type;address", or NULL */
+};
+
+struct txn {
+	struct mail mail;
+	struct rcpt *rcpts;	/* owned; [nrcpts]: the accepted ones */
+	size_t	 nrcpts, cap;
+};
+
+#define MAIL_INIT	{ NULL, -1, false, false, NULL, NULL }
+#define RCPT_INIT	{ NULL, 0, NULL }
+
+/* ---- one session ------------------------------------------------------ */
+enum phase { FRESH, GREETED, MAIL, RCPT };	/* what was accepted last */
+enum greeting { NO_GREETING, HELO, EHLO, LHLO };
+
+struct session {
+	struct smtpd *smtpd;		/* borrowed */
+	const struct config *cfg;	/* borrowed */
+	const struct role *role;	/* borrowed */
+	const struct serve_conn *conn;	/* borrowed */
+	struct stream st;		/* the client */
+	struct buf line;		/* the command being run */
+	struct buf ip;			/* of the client as text; "unix" for a pipe or Unix socket */
+	bool	 trusted;		/* its address may relay */
+	bool	 near;			/* it sits on this host: AUTH without TLS */
+
+	enum phase phase;
+	enum greeting greeting;
+	struct buf helo;		/* what it calls itself; harmless in a header */
+	char	*user;			/* owned; the address it logged in as, or NULL */
+	struct txn txn;
+
+	bool	 pending;		/* more input had arrived when this command was read */
+	bool	 closing;		/* the last reply has been written */
+	bool	 linger;		/* the client may still be talking: do not let a reset eat our reply */
+	bool	 slow;			/* make it wait for this reply */
+	unsigned errors, junk, auth_failures;
+	unsigned accepted, refused;	/* recipients */
+
+	struct stream resolve;		/* kept from the first RCPT on */
+	bool	 has_resolve;
+};
+
+/* The conversation; fits struct serve. arg is a struct smtpd. */
+int	smtp_session(int fd, const struct serve_conn *, void *arg);
+/* Is this listener's traffic worth reserved slots? */
+bool	is_submission(const char *listener);
+/* AUTH is possible here and now. */
+bool	session_may_auth(const struct session *);
+
+/*
+ * Writes one reply line.  enh: "5.1.1", or NULL for none.  Text may come from
+ * our other programs: control bytes and 8-bit become '?', length is bounded.
+ * 500-504 and 555 count as errors of the client.
+ */
+void	reply(struct session *, int code, const char *enh, const char *fmt, ...)
+	    __attribute__((format(printf, 4, 5)));
+/* A reply, after which the session ends. */
+void	reply_close(struct session *, int code, const char *enh, const char *text);
+/* Reads one line as stream_line() does, with the session's deadline; after anything but LINE_OK the session was answered for it. */
+enum line session_line(struct session *, size_t max);
+
+/* ---- verbs.c ----------------------------------------------------------- */
+/* Runs one command line of len bytes, its CRLF already removed; changes it. */
+void	verb_dispatch(struct session *, char *line, size_t len);
+
+/* ---- args.c -------------------------------------------------------------- */
+struct refusal {
+	int	code;
+	const char *enh, *text;
+};
+
+/*
+ * Reads "FROM:<path> PARAM..." and "TO:<path> PARAM...".  NULL, or what to answer;
+ * out is then neutral.  `bare`: addresses may lack a domain (for RCPT always: postmaster).
+ */
+const struct refusal *mail_parse(const char *s, size_t len, bool bare, struct mail *out);
+const struct refusal *rcpt_parse(const char *s, size_t len, bool utf8, struct rcpt *out);
+void	mail_release(struct mail *);
+void	rcpt_release(struct rcpt *);
+
+/* ---- txn.c ----------------------------------------------------------------- */
+void	do_mail(struct session *, const char *arg);
+void	do_rcpt(struct session *, const char *arg);
+/* Forgets the transaction; the phase falls back to GREETED (or FRESH). */
+void	txn_reset(struct session *);
+
+/* ---- route.c --------------------------------------------------------------- */
+enum route_kind { ROUTE_MAILBOX, ROUTE_ALIAS, ROUTE_REMOTE, ROUTE_RELAY, ROUTE_REFUSE, ROUTE_LATER };
+
+struct route {
+	enum route_kind kind;
+	bool	 local;		/* its domain is one of ours */
+	struct buf address;	/* MAILBOX: its address; ALIAS: the target if it has just one */
+	int	 code;		/* REFUSE, LATER */
+	struct buf enh, text;
+};
+
+void	route_init(struct route *);
+void	route_release(struct route *);
+/* Asks resolve; whatever goes wrong is a ROUTE_LATER that says so. */
+void	route_ask(struct session *, const char *address, struct route *out);
+void	route_hang_up(struct session *);
+
+/* ---- data.c, handoff.c -------------------------------------------------------- */
+void	do_data(struct session *, const char *arg);
+
+/* An answer one of our programs gives about a message. */
+struct verdict {
+	int	code;		/* 250, 4yz or 5yz; 0: fine so far */
+	struct buf enh, text;
+};
+
+/* Fills it from a frame with code=, enh= and text=; what makes no sense becomes 451 4.3.0. */
+struct ctl;
+void	verdict_read(struct verdict *, const struct ctl *);
+void	verdict_set(struct verdict *, int code, const char *enh, const char *text);
+void	verdict_release(struct verdict *);
+
+struct handoff {
+	struct stream st;
+	bool	 open;
+	char	 id[32];	/* of the accepted message */
+	int64_t	 size;		/* bytes it has in the spool */
+};
+
+/* Connects, sends the envelope, waits until inject is ready. 0, or -1 with the verdict. */
+int	handoff_open(struct handoff *, struct session *, struct verdict *) __attribute__((warn_unused_result));
+/* Sends content (LF line ends). 0, or -1: inject is gone; handoff_end() may know why. */
+int	handoff_data(struct handoff *, const char *, size_t) __attribute__((warn_unused_result));
+/* Ends the message and waits for the verdict: 250 and id, or not. */
+void	handoff_end(struct handoff *, struct verdict *);
+/* Before handoff_end(): nothing happened. */
+void	handoff_release(struct handoff *);
+
+/* ---- auth.c, starttls.c ---------------------------------------------------------- */
+void	do_auth(struct session *, const char *arg);
+void	do_starttls(struct session *, const char *arg);
+/* Loads certificate and key if they are new; an old context that works is kept. NULL: there is none. */
+SSL_CTX	*tls_current(struct smtpd *);
+/* The handshake. -1: it failed and was logged. */
+int	session_tls(struct session *) __attribute__((warn_unused_result));
+#endif
