@@ -44,6 +44,7 @@ struct config {
 	char	*confdir;		/* absolute */
 	bool	 as_root;		/* started by root: defaults and walls are those of a real host */
 	struct buf origins;		/* private to config.c: where each value comes from */
+	const char **ours;		/* private: owned; `domains`, sorted; strings borrowed from it */
 };
 
 /*
@@ -57,6 +58,14 @@ void	config_free(struct config *);
 /* Calls fn for each key: name, its value as text, and where it comes from ("default", "facteur.conf:12"). */
 void	config_each(const struct config *,
 	    void (*fn)(void *, const char *key, const char *value, const char *origin), void *);
+/*
+ * Is this the mail system of the whole host, with its walls and the defaults
+ * of root?  Yes for /etc/facteur and, once the facteur-* users exist, for any other confdir
+ * that belongs to root; never under FACTEUR_SINGLE_UID.  The same for every caller, whoever it is.
+ */
+bool	config_is_host(const char *confdir);
+/* confdir, else $FACTEUR_CONF, else /etc/facteur: which directory config_or_die reads. Borrowed. */
+const char *config_dir(const char *confdir);
 /* The first line of every main: -C DIR or $FACTEUR_CONF or /etc/facteur.  Prints to stderr and exits EX_CONFIG (78) on an error. */
 struct config *config_or_die(const char *confdir);
 /* The path of one of our sockets: "inject", "net/resolve", ... below cfg->run.  Static ring of 4. */
@@ -65,4 +74,8 @@ const char *config_socket(const struct config *, const char *name);
 const char *program_path(const char *name);
 /* Is domain (any case, no trailing dot) one of ours? */
 bool	config_is_ours(const struct config *, const char *domain, size_t len);
+/* The name of a passwd(5) entry that exists once the walls are up (facteur setup --users). */
+#define CONFIG_WALL_USER	"facteur-queue"
+/* Bytes of `run` that still leave room for the longest socket name below it. */
+#define CONFIG_RUN_MAX		(107 - sizeof("/net/resolve") + 1)
 #endif
