@@ -1,0 +1,261 @@
+/*
+ * resolve_serve.c - answers `resolve` on any number of connections.
+ *
+ * Privilege: facteur-lookup.  An smtpd keeps its connection for the whole of a
+ * session, and a stranger decides how long that is: so this is one event loop,
+ * not a pool of workers that idle clients could hold.
+ * Way 2 and 5 of 8.  From: smtpd, queue/lookup.c.  To: resolve_expand.c.
+ */
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "peer.h"
+#include "resolve.h"
+#include "serve.h"
+
+#define LISTENERS	8
+#define PAUSE_MS	1000	/* no new clients when descriptors have run out */
+
+struct server {
+	struct loop *loop;
+	struct resolver resolver;
+	struct who who;
+	int64_t	net_uid, queue_uid;	/* the clients we know; -1: none */
+	struct listener {
+		struct watch watch;	/* first */
+		struct server *server;
+	} listeners[LISTENERS];
+	int	nlisteners;
+	struct timer resume;
+	bool	single;			/* one client, then the end */
+};
+
+struct client {
+	struct peer peer;		/* first */
+	struct server *server;
+};
+
+void
+route_write(const struct route *t, struct buf *b)
+{
+	static const char *const kinds[] = {
+		[ROUTE_MAILBOX] = "mailbox", [ROUTE_REMOTE] = "remote",
+		[ROUTE_RELAY] = "relay", [ROUTE_ALIAS] = "alias",
+		[ROUTE_REFUSE] = "refuse", [ROUTE_LATER] = "later",
+	};
+
+	ctl_begin(b, "route");
+	ctl_add(b, "kind", kinds[t->kind]);
+	ctl_add(b, "local", t->local ? "yes" : NULL);
+	if (t->kind == ROUTE_MAILBOX) {
+		ctl_add(b, "address", t->box.address);
+		ctl_add(b, "ext", t->ext);
+		ctl_addn(b, "uid", t->box.uid);
+		ctl_addn(b, "gid", t->box.gid);
+		ctl_add(b, "home", t->box.home);
+	} else if (t->kind == ROUTE_ALIAS) {
+		ctl_addn(b, "count", (int64_t)t->nto);
+		ctl_add(b, "sender", t->sender);
+	} else if (t->kind == ROUTE_REFUSE || t->kind == ROUTE_LATER) {
+		ctl_addn(b, "code", t->code);
+		ctl_add(b, "enh", t->enh);
+		ctl_add(b, "text", buf_str(&t->text));
+	} else {
+		ctl_add(b, "host", t->host);
+		ctl_add(b, "domain", t->domain);
+	}
+	ctl_end(b);
+	for (size_t i = 0; t->kind == ROUTE_ALIAS && i < t->nto; i++) {
+		ctl_begin(b, "to");
+		ctl_add(b, "address", t->to[i].address);
+		ctl_add(b, "exact", t->to[i].exact ? "yes" : NULL);
+		ctl_end(b);
+	}
+}
+
+static void
+client_frame(struct peer *p, struct ctl *c)
+{
+	struct server *s = ((struct client *)p)->server;
+	struct route route = ROUTE_INIT;
+	struct buf b = BUF_INIT;
+
+	if (!ctl_is(c, "resolve") || ctl_get(c, "address") == NULL) {
+		peer_close(p, "unknown request");
+		return;
+	}
+	resolve_address(&s->resolver, ctl_get(c, "address"),
+	    ctl_yes(c, "exact"), &route);
+	route_write(&route, &b);
+	peer_send(p, &b, -1);
+	route_reset(&route);
+	buf_release(&b);
+}
+
+static void
+listeners_enable(struct server *s, bool on)
+{
+	for (int i = 0; i < s->nlisteners; i++)
+		if (loop_mod(s->loop, &s->listeners[i].watch,
+		    on ? EPOLLIN : 0) == -1)
+			log_errno(NULL, "listener-lost");
+	if (on)
+		loop_timer_clear(s->loop, &s->resume);
+	else
+		loop_timer_set(s->loop, &s->resume, now_ms() + PAUSE_MS);
+}
+
+static void
+resume(struct timer *t)
+{
+	struct server *s = (struct server *)
+	    ((char *)t - offsetof(struct server, resume));
+
+	listeners_enable(s, true);
+}
+
+static void
+client_closed(struct peer *p, const char *why)
+{
+	struct client *c = (struct client *)p;
+
+	(void)why;
+	if (c->server->single)
+		loop_stop(c->server->loop);
+	else if (c->server->resume.slot != 0)
+		listeners_enable(c->server, true);
+	free(c);
+}
+
+static int
+client_start(struct server *s, int fd)
+{
+	struct client *c = xcalloc(1, sizeof(*c));
+
+	c->server = s;
+	if (peer_init(&c->peer, s->loop, fd, client_frame,
+	    client_closed) == 0)
+		return 0;
+	log_errno(NULL, "client-lost");
+	free(c);
+	return -1;
+}
+
+static bool
+is_allowed(const struct server *s, int fd)
+{
+	int64_t uid = ctl_peer_uid(fd);
+
+	return uid != -1 && (uid == 0 || uid == (int64_t)geteuid() ||
+	    uid == s->net_uid || uid == s->queue_uid);
+}
+
+/* One at a time: what is left wakes the loop again, after those already in. */
+static void
+listener_ready(struct watch *w, uint32_t events)
+{
+	struct server *s = ((struct listener *)w)->server;
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd != -1) {
+		if (is_allowed(s, fd))
+			(void)client_start(s, fd);
+		else {
+			log_event(NULL, "client-refused uid=%lld",
+			    (long long)ctl_peer_uid(fd));
+			(void)close(fd);
+		}
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+	    errno == ENOMEM) {
+		log_errno(NULL, "accept-paused");
+		listeners_enable(s, false);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		log_errno(NULL, "accept-failed");
+}
+
+static void
+server_init(struct server *s, const struct config *cfg)
+{
+	*s = (struct server){ .resume = { .fire = resume } };
+	s->net_uid = service_uid(cfg, "facteur-net");
+	s->queue_uid = service_uid(cfg, "facteur-queue");
+	s->loop = loop_new();
+	who_init(&s->who, cfg);
+	resolver_init(&s->resolver, cfg, who_ask, &s->who);
+	/* Complaints are for the start, not for the first mail. */
+	if (resolver_refresh(&s->resolver) == -1)
+		log_errno(NULL, "aliases-unreadable");
+}
+
+static void
+server_release(struct server *s)
+{
+	resolver_release(&s->resolver);
+	who_release(&s->who);
+	loop_free(s->loop);
+}
+
+/* Each client holds a descriptor: have as many as we may. */
+static void
+raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) == -1)
+		log_errno(NULL, "descriptor-limit");
+}
+
+int
+resolve_serve(const struct config *cfg)
+{
+	static struct server s;
+	const char *name[LISTENERS];
+	int fd[LISTENERS], n;
+
+	if ((n = serve_listeners(fd, name, LISTENERS)) <= 0) {
+		log_errno(NULL, "no-listeners");
+		return EX_OSERR;
+	}
+	raise_limit();
+	server_init(&s, cfg);
+	for (int i = 0; i < n; i++) {
+		s.listeners[i].watch.fd = fd[i];
+		s.listeners[i].watch.ready = listener_ready;
+		s.listeners[i].server = &s;
+		if (loop_add(s.loop, &s.listeners[i].watch, EPOLLIN) == -1) {
+			log_errno(NULL, "listener-lost");
+			server_release(&s);
+			return EX_OSERR;
+		}
+		s.nlisteners++;
+	}
+	loop_run(s.loop);
+	server_release(&s);
+	return EX_OK;
+}
+
+int
+resolve_session(const struct config *cfg, int fd)
+{
+	static struct server s;
+
+	server_init(&s, cfg);
+	s.single = true;
+	if (client_start(&s, fd) == 0)
+		loop_run(s.loop);
+	server_release(&s);
+	return EX_OK;
+}
