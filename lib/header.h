@@ -26,6 +26,11 @@ struct header {
  * no field (then the body begins there without a separator).
  */
 bool	header_next(const char *text, size_t len, size_t *pos, struct header *out);
+/*
+ * Does a field begin here ("Name:", blanks before the colon allowed)?  1 yes, 0
+ * no, -1: cannot be said before there is more of the line.  For streams.
+ */
+int	header_begins(const char *line, size_t len);
 /* Is the field's name this one, in any case? */
 bool	header_is(const struct header *, const char *name);
 /* Offset at which the header block ends: behind the empty line, at the first line that is no field, or at len. */
