@@ -88,7 +88,7 @@ define test
 $(B)/tests/$(call name,$(1)): $(call objs,$(1)) $(patsubst %,$(B)/%.a,$(call tagged,$(1),link)) $(B)/lib.a
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALL_LDFLAGS) $(patsubst %,-Wl$(comma)--wrap=%,$(call tagged,$(1),wrap)) -o $$@ $$(filter %.o,$$^) \
-	    $$(filter-out $(B)/lib.a,$$(filter %.a,$$^)) $(B)/lib.a -lcmocka $$(LIBS)
+	    $$(filter-out $(B)/lib.a,$$(filter %.a,$$^)) $(B)/lib.a $(if $(findstring unit/,$(1)),-lcmocka) $$(LIBS)
 endef
 comma := ,
 $(foreach t,$(wildcard tests/unit/test_*.c tests/tools/*.c),$(eval $(call test,$(t))))
