@@ -90,6 +90,8 @@ struct session {
 	const char *end;	/* NULL while it goes on; then how it ended */
 };
 
+/* Answers commands until QUIT, which alone deletes, or the end. */
+void	session_talk(struct session *);
 /* RETR (lines: -1) and TOP: the one reply to a command, with message i. */
 void	session_send(struct session *, size_t i, int64_t lines);
 

@@ -258,9 +258,8 @@ dispatch(struct session *s, char *line)
 		v->run(s, num, n);
 }
 
-/* Reads commands until the end; without QUIT nothing is deleted. */
-static void
-talk(struct session *s)
+void
+session_talk(struct session *s)
 {
 	enum line got;
 
@@ -313,7 +312,7 @@ pop3_session(int rfd, int wfd, const char *maildir, const char *user)
 	} else {
 		messages = s.drop.list.n;
 		stream_printf(&s.io, "+OK %zu messages\r\n", messages);
-		talk(&s);
+		session_talk(&s);
 	}
 	if (stream_flush(&s.io, deadline_in(POP3_IDLE)) == -1 ||
 	    s.end == NULL)
