@@ -111,7 +111,7 @@ struct place {
 	char	*address;	/* owned; canonical */
 	char	*local;		/* owned; lower case */
 	char	*base;		/* owned; local without extension, or NULL */
-	const char *ext;	/* points into address behind the delimiter; NULL: none */
+	char	*ext;		/* owned; what base lacks, as written; NULL: nothing */
 	const char *domain;	/* points into address */
 };
 
@@ -130,7 +130,7 @@ void	resolve_alias(struct resolver *, struct place *p, const struct alias *alias
 int	resolve_serve(const struct config *);
 /* One client on a connected socket. Exit status. */
 int	resolve_session(const struct config *, int fd);
-/* Appends the frames of an answer. */
+/* resolve_print.c: appends the frames of an answer. */
 void	route_write(const struct route *, struct buf *);
 /* By hand: one line, or one for each target. Returns the exit status for this route. */
 int	route_print(const char *address, const struct route *, bool verbose);

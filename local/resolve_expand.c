@@ -83,7 +83,7 @@ log_complaints(const struct buf *complaints)
 
 	for (; (lf = strchr(s, '\n')) != NULL; s = lf + 1) {
 		line = xstrndup(s, (size_t)(lf - s));
-		log_event(NULL, "aliases-complaint %s", quoted(line));
+		log_event(NULL, "aliases-complaint what=%s", quoted(line));
 		free(line);
 	}
 }
@@ -174,7 +174,7 @@ place_init(struct place *p, const struct config *cfg, const char *address)
 	base = 1 + strcspn(p->local + 1, cfg->recipient_delimiter);
 	if (base < len) {
 		p->base = xstrndup(p->local, base);
-		p->ext = p->address + base + 1;
+		p->ext = xstrndup(address + base + 1, len - base - 1);
 	}
 }
 
@@ -185,6 +185,7 @@ place_release(struct place *p)
 	free(p->address);
 	free(p->local);
 	free(p->base);
+	free(p->ext);
 }
 
 static const char *

@@ -1,14 +1,54 @@
 /*
- * resolve_print.c - a route as a line for people: `facteur resolve billy@d`.
+ * resolve_print.c - writes a route down: as the frames of INTERNALS 2.3, and as
+ * a line for people (`facteur resolve billy@d`).
  *
- * Privilege: the administrator's.
- * Way 2 of 8.  From: resolve.c.  To: the terminal.
+ * Privilege: facteur-lookup, or the administrator's.
+ * Way 2 and 5 of 8.  From: resolve_serve.c, resolve.c.  To: who asked.
  */
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "ctl.h"
 #include "log.h"
 #include "resolve.h"
+
+void
+route_write(const struct route *t, struct buf *b)
+{
+	static const char *const kinds[] = {
+		[ROUTE_MAILBOX] = "mailbox", [ROUTE_REMOTE] = "remote",
+		[ROUTE_RELAY] = "relay", [ROUTE_ALIAS] = "alias",
+		[ROUTE_REFUSE] = "refuse", [ROUTE_LATER] = "later",
+	};
+
+	ctl_begin(b, "route");
+	ctl_add(b, "kind", kinds[t->kind]);
+	ctl_add(b, "local", t->local ? "yes" : NULL);
+	if (t->kind == ROUTE_MAILBOX) {
+		ctl_add(b, "address", t->box.address);
+		ctl_add(b, "ext", t->ext);
+		ctl_addn(b, "uid", t->box.uid);
+		ctl_addn(b, "gid", t->box.gid);
+		ctl_add(b, "home", t->box.home);
+	} else if (t->kind == ROUTE_ALIAS) {
+		ctl_addn(b, "count", (int64_t)t->nto);
+		ctl_add(b, "sender", t->sender);
+	} else if (t->kind == ROUTE_REFUSE || t->kind == ROUTE_LATER) {
+		ctl_addn(b, "code", t->code);
+		ctl_add(b, "enh", t->enh);
+		ctl_add(b, "text", buf_str(&t->text));
+	} else {
+		ctl_add(b, "host", t->host);
+		ctl_add(b, "domain", t->domain);
+	}
+	ctl_end(b);
+	for (size_t i = 0; t->kind == ROUTE_ALIAS && i < t->nto; i++) {
+		ctl_begin(b, "to");
+		ctl_add(b, "address", t->to[i].address);
+		ctl_add(b, "exact", t->to[i].exact ? "yes" : NULL);
+		ctl_end(b);
+	}
+}
 
 static void
 print_box(const struct route *t, bool verbose)
