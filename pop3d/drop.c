@@ -18,17 +18,44 @@
 
 #define LOCK_NAME	".pop3.lock"
 
+/* Makes the name of an open directory durable. */
+static int
+sync_name(int fd)
+{
+	int saved, rc, up = openat(fd, "..", O_RDONLY | O_DIRECTORY |
+	    O_CLOEXEC);
+
+	if (up == -1)
+		return -1;
+	rc = fsync(up);
+	saved = errno;
+	close(up);
+	errno = saved;
+	return rc;
+}
+
+/*
+ * Opens a directory, making it where it is missing.  local takes one that is
+ * there for durable and puts messages into it, so that it has to be.
+ */
 static int
 open_dir(int at, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	int fd = openat(at, name, flags);
+	int saved, fd = openat(at, name, flags);
 
 	if (fd != -1 || errno != ENOENT)
 		return fd;
 	if (mkdirat(at, name, 0700) == -1 && errno != EEXIST)
 		return -1;
-	return openat(at, name, flags);
+	fd = openat(at, name, flags);
+	if (fd != -1 && sync_name(fd) == -1) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
 }
 
 /*
@@ -51,27 +78,29 @@ lock(struct drop *d)
 	return -1;
 }
 
-int
-drop_open(struct drop *d, const char *maildir)
-{
-	*d = (struct drop){ .dir = -1, .sub = { -1, -1 }, .lock = -1 };
-	if ((d->dir = open_dir(AT_FDCWD, maildir)) == -1 || lock(d) == -1)
-		return -1;
-	if (mkdirat(d->dir, "tmp", 0700) == -1 && errno != EEXIST)
-		return -1;
-	if ((d->sub[DROP_NEW] = open_dir(d->dir, "new")) == -1 ||
-	    (d->sub[DROP_CUR] = open_dir(d->dir, "cur")) == -1)
-		return -1;
-	d->block = xmalloc(DROP_BLOCK);
-	return drop_list_scan(&d->list, d->sub, d->looked);
-}
-
 static void
 close_fd(int *fd)
 {
 	if (*fd != -1)
 		(void)close(*fd);
 	*fd = -1;
+}
+
+int
+drop_open(struct drop *d, const char *maildir)
+{
+	int tmp;
+
+	*d = (struct drop){ .dir = -1, .sub = { -1, -1 }, .lock = -1 };
+	if ((d->dir = open_dir(AT_FDCWD, maildir)) == -1 || lock(d) == -1 ||
+	    (tmp = open_dir(d->dir, "tmp")) == -1)
+		return -1;
+	close_fd(&tmp);
+	if ((d->sub[DROP_NEW] = open_dir(d->dir, "new")) == -1 ||
+	    (d->sub[DROP_CUR] = open_dir(d->dir, "cur")) == -1)
+		return -1;
+	d->block = xmalloc(DROP_BLOCK);
+	return drop_list_scan(&d->list, d->sub, d->looked);
 }
 
 void
