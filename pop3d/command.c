@@ -61,7 +61,7 @@ pop3_split(char *line)
 	return arg;
 }
 
-/* Strictly digits: no sign, no blanks, at least one. Returns where they end, or NULL. */
+/* At least one digit, and nothing but digits. Where they end, or NULL. */
 static const char *
 number(const char *p, uint32_t *out)
 {

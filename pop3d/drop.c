@@ -126,8 +126,8 @@ drop_has(const struct drop *d, size_t i)
 
 /*
  * Looks again where the messages are.  1: done; 0: neither directory has
- * changed since the last look, so that a client asking for what is gone does not make
- * us read them again and again; -1 with errno.
+ * changed since the last look, so that a client asking for what is gone does
+ * not make us read them again and again; -1 with errno.
  */
 static int
 look_again(struct drop *d)
@@ -241,7 +241,7 @@ drop_measure(struct drop *d)
 	return 0;
 }
 
-/* The first 160 bits of SHA-256, in base32 (RFC 4648, lower case): 32 characters. */
+/* 160 bits of SHA-256, in base32 (RFC 4648, lower case): 32 characters. */
 static void
 hash_text(const char *s, size_t len, char out[UIDL_MAX + 1])
 {
@@ -285,7 +285,10 @@ drop_uidl(const struct drop *d, size_t i, char out[UIDL_MAX + 1])
 	}
 }
 
-/* Removes what it can; *missing_out: some were not where they had been. Returns how many failed otherwise. */
+/*
+ * Removes what it can.  *missing_out: some were not where they had been.
+ * Returns how many failed otherwise, and the last reason in *error_out.
+ */
 static size_t
 remove_marked(struct drop *d, bool *missing_out, int *error_out)
 {
@@ -294,10 +297,11 @@ remove_marked(struct drop *d, bool *missing_out, int *error_out)
 	*missing_out = false;
 	for (size_t i = 0; i < d->list.n; i++) {
 		struct drop_msg *m = &d->list.v[i];
+		const char *name = drop_name(&d->list, m);
 
 		if (!m->deleted || m->gone)
 			continue;
-		if (unlinkat(d->sub[m->where], drop_name(&d->list, m), 0) == 0) {
+		if (unlinkat(d->sub[m->where], name, 0) == 0) {
 			m->gone = true;
 		} else if (errno == ENOENT) {
 			*missing_out = true;

@@ -23,7 +23,7 @@ enum { DROP_NEW, DROP_CUR };
 /* 32 bytes, so that a million messages stay small. */
 struct drop_msg {
 	int64_t	 sec, usec;	/* arrival, out of the name: the order */
-	int64_t	 wire;		/* octets RETR sends before dot-stuffing; -1: not counted yet */
+	int64_t	 wire;		/* octets, see drop_size(); -1: not counted */
 	uint32_t name;		/* its offset in drop_list.names */
 	uint8_t	 unique_len;	/* of the name, before the first ',' or ':' */
 	uint8_t	 where;		/* DROP_NEW or DROP_CUR */
@@ -46,7 +46,7 @@ struct drop {
 	int	 lock;		/* owned; holds the lock while it is open */
 	bool	 measured;	/* every size is known */
 	struct drop_list list;
-	struct timespec looked[2];	/* mtime of new, cur before we read them */
+	struct timespec looked[2];	/* mtime of new, cur at the last scan */
 	char	*block;		/* owned; DROP_BLOCK bytes for reading */
 };
 
@@ -62,12 +62,15 @@ void	drop_close(struct drop *);
 /* Is there a message i, neither deleted nor gone? */
 bool	drop_has(const struct drop *, size_t i);
 /*
- * Opens message i for reading, wherever other programs have moved it; owned by
- * the caller.  -1 with errno; it is hidden from now on if that cannot pass (gone,
- * not a regular file, not ours to read).
+ * Opens message i for reading, wherever other programs have moved it; owned
+ * by the caller.  -1 with errno; it is hidden from now on if that cannot pass
+ * (gone, not a regular file, not ours to read).
  */
 int	drop_read(struct drop *, size_t i) __attribute__((warn_unused_result));
-/* Octets on the wire before dot-stuffing, reading the message if its name does not tell. -1 as drop_read. */
+/*
+ * The octets that RETR sends, before dots are doubled; reads the message if
+ * its name does not tell.  -1 as drop_read.
+ */
 int64_t	drop_size(struct drop *, size_t i) __attribute__((warn_unused_result));
 /* Makes sure that all sizes are known. -1 with errno: not now. */
 int	drop_measure(struct drop *) __attribute__((warn_unused_result));
@@ -81,10 +84,13 @@ size_t	drop_commit(struct drop *);
 
 /* ---- the list alone (drop_scan.c) */
 
-/* Reads both directories into l, sorted; looked_out gets their mtimes from before. -1 with errno. */
+/*
+ * Reads both directories into l, sorted; looked_out gets their mtimes from
+ * before.  -1 with errno.
+ */
 int	drop_list_scan(struct drop_list *, const int sub[2],
 	    struct timespec looked_out[2]) __attribute__((warn_unused_result));
-/* Takes over into `l` where the messages of `now`, a later scan, have been moved to. */
+/* Takes over from `now`, a later scan, where the messages of l have gone. */
 void	drop_list_follow(struct drop_list *l, const struct drop_list *now);
 void	drop_list_release(struct drop_list *);
 static inline const char *

@@ -21,7 +21,7 @@
 #include "maildir.h"
 
 #define SCAN_TRIES	3
-#define NAMES_MAX	(1024u * 1024 * 1024)	/* bytes of all names together */
+#define NAMES_MAX	(1024u * 1024 * 1024)	/* bytes, together */
 
 /* RFC 1939 section 7: 1 to 70 characters of 0x21 to 0x7E. */
 static bool
@@ -35,7 +35,10 @@ is_uidl(const char *s, size_t len)
 	return true;
 }
 
-/* A size in a name is believed unless it cannot be true: LF became CRLF, and a last line end may have come. */
+/*
+ * A size in a name is believed unless it cannot be true: each LF became CRLF
+ * at most, and a last line end may have come.
+ */
 static int64_t
 believable(const struct maildir_entry *e)
 {
@@ -74,7 +77,10 @@ list_add(struct drop_list *l, const char *name, unsigned where)
 	return 0;
 }
 
-/* Only regular files are messages; the directory knows it on nearly every file system. */
+/*
+ * Only regular files are messages; on nearly every file system the directory
+ * itself knows.
+ */
 static bool
 is_file(int dir, const struct dirent *de)
 {
@@ -240,7 +246,7 @@ drop_list_follow(struct drop_list *l, const struct drop_list *now)
 			j++;
 		if (j == now->n)
 			return;
-		/* of several with one unique part nobody knows which is which */
+		/* of several nobody knows which is which */
 		if (c != 0 || m->twin || now->v[j].twin)
 			continue;
 		name = drop_name(now, &now->v[j]);

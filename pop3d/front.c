@@ -19,7 +19,7 @@
 #include "pop3d.h"
 #include "sasl.h"
 
-#define BAD_MAX		3	/* commands that make no sense, until we hang up */
+#define BAD_MAX		3	/* senseless commands, until we hang up */
 #define GOODBYE		5	/* seconds to get the last bytes out */
 #define DEAD_PEER_MS	60000	/* TCP: unacknowledged for so long is gone */
 
@@ -89,6 +89,7 @@ do_quit(struct login *l, char *arg)
 }
 
 #define F_NOARG	0x1u	/* takes no argument */
+#define F_LONG	0x2u	/* may be longer than other lines: RFC 5034 section 4 */
 
 static const struct verb {
 	const char *name;
@@ -100,7 +101,7 @@ static const struct verb {
 	{ "PASS", front_pass, 0 },
 	{ "QUIT", do_quit,    F_NOARG },
 	/* RFC 5034, RFC 2449, RFC 2595 */
-	{ "AUTH", front_auth, 0 },
+	{ "AUTH", front_auth, F_LONG },
 	{ "CAPA", do_capa,    F_NOARG },
 	{ "STLS", do_stls,    F_NOARG },
 };
@@ -123,8 +124,8 @@ dispatch(struct login *l)
 
 	if (v == NULL)
 		front_bad(l, "unknown command");
-	else if (is_long && v->run != front_auth)
-		front_bad(l, "line too long");	/* RFC 5034 section 4 lifts it for AUTH */
+	else if (is_long && (v->flags & F_LONG) == 0)
+		front_bad(l, "line too long");
 	else if ((v->flags & F_NOARG) && arg[strspn(arg, " ")] != '\0')
 		front_bad(l, "no argument, please");
 	else

@@ -153,14 +153,14 @@ front_pass(struct login *l, char *arg)
 	buf_release(&user);
 }
 
-/* Decodes a PLAIN response and tries it; the -ERR for a malformed one comes from here. */
+/* Decodes a PLAIN response and tries it. "=" is an empty one, RFC 5034. */
 static void
 plain(struct login *l, const char *text)
 {
 	struct buf raw = BUF_CAPPED(SASL_MAX), user = BUF_INIT,
 	    pass = BUF_INIT;
 
-	if (strcmp(text, "=") == 0)	/* an empty response, RFC 5034 section 4 */
+	if (strcmp(text, "=") == 0)
 		text = "";
 	if (base64_decode(text, strlen(text), &raw) == -1 ||
 	    sasl_plain(buf_str(&raw), raw.len, &user, &pass) == -1)

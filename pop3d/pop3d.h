@@ -16,7 +16,7 @@
 
 #include "drop.h"
 
-#define POP3_LINE	512	/* octets of a command line; RFC 2449 section 4 asks for 255 */
+#define POP3_LINE	512	/* octets of a command; RFC 2449 asks for 255 */
 #define POP3_LOGIN	60	/* seconds from the connection to the login */
 #define POP3_IDLE	600	/* seconds of silence, RFC 1939 section 3 */
 
@@ -29,9 +29,12 @@
  */
 enum line pop3_line(struct stream *, struct buf *line, size_t max,
 	    int64_t deadline);
-/* The -ERR text for a line that cannot be used; NULL: the conversation is over. */
+/* The -ERR text for a line that cannot be used; NULL: it is all over. */
 const char *pop3_line_error(enum line);
-/* Cuts "VERB argument" behind the verb; returns the argument ("" for none), all of it: PASS may begin with a blank. */
+/*
+ * Cuts "VERB argument" behind the verb; returns the argument ("" for none), all
+ * of it: a password may begin with a blank.
+ */
 char	*pop3_split(char *line);
 /*
  * Reads up to two decimal numbers, blanks around them; nothing else may stand
@@ -48,14 +51,14 @@ extern const char pop3_capa_common[];
 struct front {			/* one for the program */
 	const struct config *cfg;	/* borrowed */
 	SSL_CTX	*tls;		/* borrowed; NULL: no certificate */
-	bool	 implicit;	/* -s: TLS at once, whatever the listener's name */
+	bool	 implicit;	/* -s: TLS at once, on any listener */
 };
 
 struct login {			/* one for each connection */
 	const struct front *front;	/* borrowed */
 	struct stream *io;	/* borrowed; the client */
-	const char *ip;		/* borrowed; of the client, for authd and the log */
-	bool	 local;		/* loopback: credentials in the clear are fine */
+	const char *ip;		/* borrowed; the client's */
+	bool	 local;		/* loopback: no TLS needed */
 	int64_t	 deadline;	/* for all of the login */
 	struct buf line, user;	/* owned */
 	unsigned tries;		/* failed logins */
@@ -65,7 +68,7 @@ struct login {			/* one for each connection */
 
 /* The conversation of lib/serve with one client; arg is a struct front. */
 int	front_session(int fd, const struct serve_conn *, void *arg);
-/* The AUTHORIZATION state and, after a login, the relay; io, ip, local are set. */
+/* The AUTHORIZATION state and, after a login, the relay. */
 void	front_talk(struct login *);
 /* Replies "-ERR text"; one too many ends the conversation. */
 void	front_bad(struct login *, const char *text);
@@ -102,6 +105,9 @@ struct top {
 	bool	 cr;		/* the first of them is a CR */
 	bool	 body, done;
 };
-/* Returns how many of these stored bytes are shown; done: and nothing after them. Any split of the input gives the same. */
+/*
+ * Returns how many of these stored bytes are shown; done: and nothing after
+ * them.  Any split of the input gives the same.
+ */
 size_t	top_cut(struct top *, const char *, size_t);
 #endif

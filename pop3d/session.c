@@ -4,8 +4,8 @@
  * Way 8 of 8, as the mailbox owner.  From: launch (a login) or pop3d.c (a
  * filter).  To: Billy's mail program, through the front.
  *
- * One command, one reply, whatever happens: clients send a hundred commands ahead
- * and count the replies.
+ * One command, one reply, whatever happens: clients send a hundred commands
+ * ahead and count the replies.
  */
 #include <errno.h>
 #include <inttypes.h>

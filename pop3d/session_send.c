@@ -99,7 +99,7 @@ session_send(struct session *s, size_t i, int64_t lines)
 	if (copy(s, fd, lines < 0 ? NULL : &top)) {
 		s->retrieved += lines < 0;
 	} else {
-		/* +OK is said; without its end the client knows it is not whole */
+		/* +OK is said: hang up, so that it does not look whole */
 		log_errno(NULL, "pop3-error user=%s doing=retr",
 		    quoted(s->user));
 		s->end = "read-error";

@@ -38,7 +38,7 @@ struct box {
 	int	 session_fd;
 };
 
-static int unlink_error;	/* errno for the next unlinkat() calls; 0: none */
+static int unlink_error;	/* errno for unlinkat(); 0: none */
 
 int __real_unlinkat(int, const char *, int);
 int __wrap_unlinkat(int, const char *, int);
@@ -215,7 +215,7 @@ transcript(struct box *b, const char *commands, const char *expected)
 	buf_release(&got);
 }
 
-/* What RETR 1 sends between its +OK line and its end mark, still dot-stuffed. */
+/* What RETR 1 sends between +OK and its end mark, still dot-stuffed. */
 static struct buf
 retr(struct box *b)
 {
@@ -364,13 +364,14 @@ sums_do_not_overflow(void **state)
 	transcript(b, "STAT\r\n", "+OK 2 messages\r\n+OK 2 8000000000\r\n");
 }
 
-/* catalogue 4, 5, 6: the size is that of the file, or up to a NUL, or without CRs */
+/* catalogue 4, 5, 6: sizes of the file, or up to a NUL, or without CRs */
 static void
 a_size_is_exactly_what_retr_sends(void **state)
 {
 	static const struct { const char *bytes; size_t len; } content[] = {
 #define C(s)	{ s, sizeof(s) - 1 }
-		C(""), C("\n"), C("."), C(".\n"), C("..\n.\n"), C("a"), C("a\n"),
+		C(""), C("\n"), C("."), C(".\n"), C("..\n.\n"), C("a"),
+		C("a\n"),
 		C("a\nb"), C("a\r\nb\r\n"), C("a\r\nb"), C("a\r"), C("\r"),
 		C("\r\r\n"), C("a\rb\n"), C("\r.\n"), C("a\n.\r"), C("H: 1\n"),
 		C("a\0b\n\0"), C("\0"), C("\n\n\n"), C("\r\n\r\n"),
@@ -455,7 +456,7 @@ nothing_is_appended(void **state)
 	    "+OK 1 11\r\n+OK 11 octets\r\nA: b\r\n\r\nc\r\n.\r\n");
 }
 
-/* catalogue 6: what follows a NUL was lost. catalogue 9: a CR at the end hung. */
+/* catalogue 6: what follows a NUL was lost; 9: a CR at the end hung */
 static void
 nuls_and_strange_ends_do_not_break_retr(void **state)
 {
@@ -627,7 +628,11 @@ only_a_strict_number_is_a_number(void **state)
 static void
 numbers_are_read_strictly(void **state)
 {
-	static const struct { const char *arg; int n; uint32_t a, b; } table[] = {
+	static const struct {
+		const char *arg;
+		int	 n;
+		uint32_t a, b;
+	} table[] = {
 		{ "", 0, 0, 0 }, { "  ", 0, 0, 0 }, { "1", 1, 1, 0 },
 		{ " 12  ", 1, 12, 0 }, { "1 2", 2, 1, 2 }, { "007", 1, 7, 0 },
 		{ "4294967295", 1, UINT32_MAX, 0 }, { "4294967296", -1, 0, 0 },
