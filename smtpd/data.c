@@ -110,18 +110,21 @@ log_verdict(const struct session *s, const struct handoff *h,
     const struct verdict *v)
 {
 	const struct txn *t = &s->txn;
+	const char *tls = stream_tls_version(&s->st);
+	struct buf with = BUF_INIT;
 
+	with_text(s, &with);
 	if (v->code == 250)
 		log_event(h->id, "accepted from=<%s> rcpts=%zu size=%lld "
-		    "ip=%s helo=%s tls=%s auth=%s", t->mail.sender,
+		    "ip=%s helo=%s with=%s tls=%s auth=%s", t->mail.sender,
 		    t->nrcpts, (long long)h->size, buf_str(&s->ip),
-		    buf_str(&s->helo), s->st.ssl == NULL ? "-" :
-		    stream_tls_version(&s->st),
-		    s->user == NULL ? "-" : s->user);
+		    buf_str(&s->helo), buf_str(&with),
+		    tls == NULL ? "-" : tls, s->user == NULL ? "-" : s->user);
 	else
 		log_event(NULL, "refused ip=%s from=<%s> rcpts=%zu "
 		    "code=%d text=%s", buf_str(&s->ip), t->mail.sender,
 		    t->nrcpts, v->code, quoted(buf_str(&v->text)));
+	buf_release(&with);
 }
 
 /* In LMTP each recipient that was accepted gets its own answer (RFC 2033 section 4.2). */

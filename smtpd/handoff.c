@@ -81,8 +81,8 @@ verdict_gone(struct verdict *v)
 
 /* ---- the envelope --------------------------------------------------------------- */
 
-/* "ESMTPSA" and its kin: RFC 3848, RFC 6531 section 4.3; "SMTP" after HELO. */
-static void
+/* RFC 3848, RFC 6531 section 4.3. */
+void
 with_text(const struct session *s, struct buf *out)
 {
 	if (s->greeting == HELO) {

@@ -200,6 +200,8 @@ int	handoff_open(struct handoff *, struct session *, struct verdict *) __attribu
 int	handoff_data(struct handoff *, const char *, size_t) __attribute__((warn_unused_result));
 /* Ends the message and waits for the verdict: 250 and id, or not. */
 void	handoff_end(struct handoff *, struct verdict *);
+/* "ESMTPSA" and its kin; "SMTP" after HELO. Appends. */
+void	with_text(const struct session *, struct buf *out);
 /* Before handoff_end(): nothing happened. */
 void	handoff_release(struct handoff *);
 
