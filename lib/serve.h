@@ -13,8 +13,8 @@
 #include "netaddr.h"
 
 struct serve_conn {
-	const char *name;	/* the listener's name: "smtp", "submission", "inject", ... ; borrowed */
-	struct netaddr peer, local;
+	const char *name;	/* the listener's name: "smtp", "submission", "inject", ... ; "" when there is none (fd 0); borrowed */
+	struct netaddr peer, local;	/* AF_UNIX when it is neither TCP nor told by the tcp-environ variables */
 	bool	is_socket;	/* false: pipe or terminal */
 };
 
@@ -22,7 +22,7 @@ struct serve {
 	/* The conversation; fd is owned by it.  Its result is the child's exit status. */
 	int	(*session)(int fd, const struct serve_conn *, void *arg);
 	void	*arg;
-	unsigned max;		/* children at once; above it new connections wait in the backlog (Unix) or get `busy` (TCP) */
+	unsigned max;		/* children at once; above it new connections wait in the backlog; TCP ones get `busy` once no child has ended for SERVE_PATIENCE */
 	unsigned max_per_client;	/* TCP: for one address or /64; 0: no cap */
 	unsigned reserved;	/* of max, only for listeners for which is_reserved(name) */
 	bool	(*is_reserved)(const char *name);	/* NULL: none */
@@ -35,6 +35,10 @@ struct serve {
  * How were we started?  SERVE_LISTEN: LISTEN_FDS is there (fds from 3 on; LISTEN_FDNAMES names them, colon-separated);
  * SERVE_SOCKET: fd 0 is a connected socket; SERVE_PIPE: neither.
  */
+#define SERVE_PATIENCE	2000	/* ms */
+#define SERVE_LISTENERS	64	/* listening descriptors that one program may have */
+#define SERVE_GRACE	2000	/* ms from SIGTERM for the children until SIGKILL */
+
 enum serve_mode { SERVE_LISTEN, SERVE_SOCKET, SERVE_PIPE };
 enum serve_mode serve_mode(void);
 /* The listening descriptors, closed on exec; returns their number and fills fd and name (names are copied once and live on). -1 with errno. */
@@ -51,7 +55,10 @@ int	serve_run(const struct serve *);
 /*
  * A pool of workers for trusted clients: n processes, each accepting and
  * running session() again and again (a worker that dies is replaced, rate-limited).
- * Returns 0 after SIGTERM, when all have finished what they were doing.
+ * Returns 0 after SIGTERM, when all have finished what they were doing: an idle
+ * worker ends at once; a busy one reads its connection to the end of what has arrived already
+ * (it then sees EOF), so a request that is complete is answered, and one that is not
+ * never happened.  What is left after SERVE_GRACE is killed.
  */
 int	serve_pool(const struct serve *, unsigned n);
 /* Has SIGTERM come? (set by the handler that serve_* install; event loops may ask too) */

@@ -1,0 +1,260 @@
+/*
+ * serve_pool.c - a few workers, forked beforehand, for clients we know: each
+ * accepts and runs session() again and again.
+ *
+ * Runs as the server's own uid.  The kernel hands each connection to one idle
+ * worker (EPOLLEXCLUSIVE); the master only watches over them.
+ * Way 3 of 8.  From: smtpd, sendmail, queue.  To: session(), in a worker.
+ */
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "deadline.h"
+#include "log.h"
+#include "serve_private.h"
+#include "wake.h"
+
+#define REST	1000	/* ms until a worker is replaced that lived shorter */
+
+/* ---- the worker -------------------------------------------------------- */
+
+static volatile sig_atomic_t worker_stop;
+static volatile sig_atomic_t worker_fd = -1;
+
+/*
+ * The end of what the client may say: the session still finds what has
+ * arrived, answers it, and then sees EOF.
+ */
+static void
+on_stop(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	worker_stop = 1;
+	if (worker_fd != -1)
+		(void)shutdown(worker_fd, SHUT_RD);
+	errno = saved;
+}
+
+/* SIGTERM is let in only while we sleep or serve; `idle_out`: the mask to sleep with. */
+static int
+worker_signals(sigset_t *busy_out, sigset_t *idle_out)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+
+	if (sigemptyset(&sa.sa_mask) == -1 || sigemptyset(busy_out) == -1 ||
+	    sigaddset(busy_out, SIGTERM) == -1 ||
+	    sigprocmask(SIG_BLOCK, busy_out, idle_out) == -1 ||
+	    sigdelset(idle_out, SIGTERM) == -1)
+		return -1;
+	return sigaction(SIGTERM, &sa, NULL);
+}
+
+static int
+worker_watch(const struct listeners *l)
+{
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	for (unsigned i = 0; ep != -1 && i < l->n; i++) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE,
+		    .data.u32 = i };
+
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, l->v[i].fd, &ev) == -1)
+			return -1;
+	}
+	return ep;
+}
+
+static void
+worker_serve(const struct serve *s, const struct listener *l,
+    const sigset_t *busy, const sigset_t *idle)
+{
+	struct netaddr peer;
+	int fd = listener_accept(l, &peer);
+
+	if (fd == -1) {
+		/* A colleague was faster, or the system is short: rest then. */
+		if (errno == EBUSY)
+			(void)poll(NULL, 0, REST);
+		return;
+	}
+	if (!listener_allows(l, s, fd)) {
+		(void)close(fd);
+		return;
+	}
+	worker_fd = fd;
+	(void)sigprocmask(SIG_SETMASK, idle, NULL);
+	(void)session_run(s, l, fd, &peer);
+	worker_fd = -1;
+	(void)sigprocmask(SIG_BLOCK, busy, NULL);
+}
+
+static _Noreturn void
+be_worker(const struct serve *s, const struct listeners *l, pid_t parent)
+{
+	sigset_t busy, idle;
+	struct epoll_event ev;
+	int ep;
+
+	wake_child();
+	if (worker_signals(&busy, &idle) == -1 ||
+	    wake_with_parent(parent) == -1 || (ep = worker_watch(l)) == -1) {
+		log_errno(NULL, "worker-failed");
+		_exit(1);
+	}
+	while (!worker_stop) {
+		if (epoll_pwait(ep, &ev, 1, -1, &idle) == 1)
+			worker_serve(s, &l->v[ev.data.u32], &busy, &idle);
+		else if (errno != EINTR)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/* ---- the master -------------------------------------------------------- */
+
+struct worker {
+	pid_t	pid;		/* 0: not running */
+	int64_t	started, start_at;
+};
+
+struct pool {
+	const struct serve *s;	/* borrowed */
+	struct listeners l;	/* owned */
+	struct worker *v;	/* owned */
+	unsigned n;
+	int	 wake;		/* borrowed */
+};
+
+static void
+start_due(struct pool *p)
+{
+	int64_t now = now_ms();
+
+	for (unsigned i = 0; i < p->n; i++) {
+		struct worker *w = &p->v[i];
+		pid_t parent = getpid();
+
+		if (w->pid != 0 || w->start_at > now)
+			continue;
+		w->pid = fork();
+		if (w->pid == 0)
+			be_worker(p->s, &p->l, parent);
+		w->started = now;
+		if (w->pid == -1) {
+			log_errno(NULL, "fork-failed");
+			w->pid = 0;
+			w->start_at = now + REST;
+		}
+	}
+}
+
+static int64_t
+next_start(const struct pool *p)
+{
+	int64_t at = DEADLINE_NEVER;
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->v[i].pid == 0 && p->v[i].start_at < at)
+			at = p->v[i].start_at;
+	return at;
+}
+
+static void
+forget_worker(struct pool *p, pid_t pid, int status)
+{
+	int64_t now = now_ms();
+
+	for (unsigned i = 0; i < p->n; i++) {
+		struct worker *w = &p->v[i];
+
+		if (w->pid != pid)
+			continue;
+		w->pid = 0;
+		w->start_at = now - w->started < REST ? now + REST : now;
+		if (!serve_stopping())
+			log_event(NULL, "worker-ended pid=%d status=%d "
+			    "signal=%d", (int)pid,
+			    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+			    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+		return;
+	}
+}
+
+static void
+reap(struct pool *p)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		forget_worker(p, pid, status);
+}
+
+static unsigned
+signal_workers(const struct pool *p, int sig)
+{
+	unsigned alive = 0;
+
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->v[i].pid != 0) {
+			(void)kill(p->v[i].pid, sig);
+			alive++;
+		}
+	return alive;
+}
+
+static void
+sleep_until(const struct pool *p, int64_t deadline)
+{
+	struct pollfd fd = { p->wake, POLLIN, 0 };
+
+	(void)poll(&fd, 1, deadline_poll(deadline));
+	wake_clear();
+}
+
+/* Killing is safe too, only less polite: a commit is there or it is not. */
+static void
+stop_workers(struct pool *p)
+{
+	int64_t deadline = now_ms() + SERVE_GRACE;
+	int status;
+	pid_t pid;
+
+	(void)signal_workers(p, SIGTERM);
+	for (reap(p); signal_workers(p, 0) > 0 && now_ms() < deadline; reap(p))
+		sleep_until(p, deadline);
+	while (signal_workers(p, SIGKILL) > 0 &&
+	    (pid = waitpid(-1, &status, 0)) > 0)
+		forget_worker(p, pid, status);
+}
+
+int
+serve_pool(const struct serve *s, unsigned n)
+{
+	struct pool p = { .s = s, .n = n };
+
+	p.wake = wake_open();
+	if (p.wake == -1 || wake_on_children() == -1 ||
+	    listeners_open(&p.l, s) == -1)
+		return -1;
+	p.v = xcalloc(n, sizeof(*p.v));
+	while (!serve_stopping()) {
+		start_due(&p);
+		sleep_until(&p, next_start(&p));
+		reap(&p);
+	}
+	listeners_close(&p.l);
+	stop_workers(&p);
+	free(p.v);
+	return 0;
+}
