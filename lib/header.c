@@ -10,6 +10,12 @@
 
 #define NAME_MAX_LEN	998	/* RFC 5322 section 2.1.1; no line is longer */
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 int
 header_begins(const char *line, size_t len)
 {
@@ -17,10 +23,12 @@ header_begins(const char *line, size_t len)
 
 	while (i < len && line[i] > ' ' && line[i] < 0x7F && line[i] != ':')
 		i++;
-	if (i > NAME_MAX_LEN || (i == 0 && len > 0))
+	if (i == 0 && len > 0)
 		return 0;
-	while (i < len && (line[i] == ' ' || line[i] == '\t'))
+	while (i < len && i <= NAME_MAX_LEN && is_blank(line[i]))
 		i++;
+	if (i > NAME_MAX_LEN)
+		return 0;
 	if (i == len)
 		return -1;
 	return line[i] == ':';
@@ -33,12 +41,6 @@ line_end(const char *text, size_t len, size_t pos)
 	const char *lf = memchr(text + pos, '\n', len - pos);
 
 	return lf == NULL ? len : (size_t)(lf - text) + 1;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 bool
