@@ -152,8 +152,8 @@ front_talk(struct login *l)
 }
 
 /*
- * A client whose line is cut must not keep its mailbox locked for ten minutes.
- * Only a comfort: not every descriptor is a TCP socket.
+ * A client whose line is cut must not keep its mailbox locked for long; the
+ * kernel's own patience is hours.  Only a comfort: it may be no TCP socket.
  */
 static void
 watch_peer(int fd)
@@ -161,7 +161,6 @@ watch_peer(int fd)
 	const int on = 1, idle = 60, ms = DEAD_PEER_MS;
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }

@@ -21,14 +21,6 @@
 #define ASK		60	/* seconds for authd, its penalties included */
 #define OPEN		60	/* seconds for a session to open its mailbox */
 
-static const char *
-tls_name(const struct login *l)
-{
-	const char *version = stream_tls_version(l->io);
-
-	return version == NULL ? "none" : version;
-}
-
 /*
  * The session has the word.  What the client has sent ahead is in our buffer
  * and goes along.  A session that ends without one word (its host is in
@@ -60,8 +52,7 @@ failed(struct login *l, enum auth_result result, const char *user,
     const char *why)
 {
 	if (result == AUTH_FAIL) {
-		log_event(NULL, "auth-failed service=pop3 ip=%s tls=%s "
-		    "user=%s", l->ip, tls_name(l), quoted(user));
+		/* authd has logged it: one event, one line */
 		stream_puts(l->io, "-ERR [AUTH] wrong user or password\r\n");
 	} else {
 		log_event(NULL, "auth-later service=pop3 ip=%s user=%s why=%s",
@@ -77,6 +68,7 @@ failed(struct login *l, enum auth_result result, const char *user,
 static void
 log_in(struct login *l, const char *user, const char *pass)
 {
+	const char *tls = stream_tls_version(l->io);
 	struct buf who = BUF_INIT;
 	enum auth_result result = AUTH_LATER;
 	int pair[2];
@@ -90,7 +82,7 @@ log_in(struct login *l, const char *user, const char *pass)
 	close(pair[1]);
 	if (result == AUTH_OK) {
 		log_event(NULL, "login service=pop3 user=%s ip=%s tls=%s",
-		    quoted(buf_str(&who)), l->ip, tls_name(l));
+		    quoted(buf_str(&who)), l->ip, tls == NULL ? "none" : tls);
 		buf_reset(&l->user);
 		buf_adds(&l->user, buf_str(&who));
 		pop3_wipe(l->io, &l->line);

@@ -294,6 +294,36 @@ a_second_session_is_told_in_use(void **state)
 	finish(b);
 }
 
+/* Else a client that comes back at once would meet itself. */
+static void
+the_lock_is_gone_before_quit_is_answered(void **state)
+{
+	struct box *b = *state, other = *b;
+	struct buf body = BUF_INIT, got;
+	const int small = 1;
+	bool again = true;
+
+	for (int i = 0; i < 3000; i++)
+		buf_adds(&body, "0123456789\n");
+	put_bytes(b, "new/1.x", body.data, body.len);
+	buf_release(&body);
+	start(b);
+	assert_int_equal(setsockopt(b->session_fd, SOL_SOCKET, SO_SNDBUF,
+	    &small, sizeof(small)), 0);
+	/* we do not read, so that the answers cannot get out */
+	say(b, "RETR 1\r\nQUIT\r\n");
+	for (int i = 0; i < 1000 && again; i++) {
+		usleep(5000);
+		got = talk(&other, "");
+		again = strcmp(buf_str(&got), "+OK 1 messages\r\n") != 0;
+		buf_release(&got);
+	}
+	assert_false(again);
+	while (strcmp(hear(b), "+OK bye\r\n") != 0)
+		;
+	finish(b);
+}
+
 static void
 a_link_in_the_place_of_the_lock_is_not_followed(void **state)
 {
@@ -936,6 +966,7 @@ main(void)
 		T(a_missing_maildir_is_made),
 		T(a_maildir_that_cannot_be_is_for_later),
 		T(a_second_session_is_told_in_use),
+		T(the_lock_is_gone_before_quit_is_answered),
 		T(a_link_in_the_place_of_the_lock_is_not_followed),
 		T(messages_come_in_the_order_of_their_arrival),
 		T(only_regular_files_are_messages),
