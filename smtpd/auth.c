@@ -131,11 +131,14 @@ authenticate(struct session *s, const struct mechanism *m, const char *initial)
 {
 	struct login l = { BUF_INIT, BUF_INIT, BUF_INIT };
 	struct buf who = BUF_INIT;
+	enum auth_result result;
 
-	if (m->read(s, initial, &l))
-		conclude(s, auth_ask(s->cfg, "auth", "smtp", buf_str(&l.user),
+	if (m->read(s, initial, &l)) {
+		result = auth_ask(s->cfg, "auth", "smtp", buf_str(&l.user),
 		    buf_str(&l.pass), buf_str(&s->ip), -1, &who,
-		    deadline_in(AUTH_WAIT)), buf_str(&l.user), buf_str(&who));
+		    deadline_in(AUTH_WAIT));
+		conclude(s, result, buf_str(&l.user), buf_str(&who));
+	}
 	wipe(&l.raw);
 	wipe(&l.user);
 	wipe(&l.pass);

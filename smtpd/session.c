@@ -254,26 +254,19 @@ static void
 session_init(struct session *s, int fd, const struct serve_conn *conn,
     struct smtpd *smtpd)
 {
-	const struct role *role = NULL;
+	const struct role *role = role_find(conn->name);
 
-	if (conn->name != NULL)
-		role = role_find(conn->name);
 	*s = (struct session){
 		.smtpd = smtpd,
 		.cfg = smtpd->cfg,
 		.role = role != NULL ? role : smtpd->role,
 		.conn = conn,
-		.near = true,
+		.near = netaddr_is_loopback(&conn->peer),
+		.trusted = netaddr_in(&conn->peer, &smtpd->cfg->trusted),
 		.txn.mail = MAIL_INIT,
 	};
 	stream_init(&s->st, fd, conn->is_socket ? fd : STDOUT_FILENO);
-	if (!conn->is_socket || conn->peer.len == 0) {
-		buf_adds(&s->ip, "unix");
-		return;
-	}
 	netaddr_text(&conn->peer, &s->ip);
-	s->near = netaddr_is_loopback(&conn->peer);
-	s->trusted = netaddr_in(&conn->peer, &s->cfg->trusted);
 }
 
 static void

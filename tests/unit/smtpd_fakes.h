@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,7 @@ fakes_start(void **state)
 	char path[128];
 
 	(void)state;
+	signal(SIGPIPE, SIG_IGN);	/* as process_init() does */
 	strlcpy(fake.dir, "/tmp/test-smtpd-XXXXXX", sizeof(fake.dir));
 	assert_non_null(mkdtemp(fake.dir));
 	snprintf(path, sizeof(path), "%s/net", fake.dir);
@@ -353,6 +355,8 @@ client_connect(struct client *c, const char *role, const char *ip,
 	c->smtpd.role = role_find("smtp");
 	c->conn.name = role;
 	c->conn.is_socket = true;
+	c->conn.peer.ss.ss_family = AF_UNIX;
+	c->conn.peer.len = sizeof(sa_family_t);
 	if (ip != NULL)
 		assert_int_equal(netaddr_host(ip, 1234, &c->conn.peer), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
@@ -436,7 +440,7 @@ client_end(struct client *c)
 }
 
 /* EHLO or LHLO, MAIL, RCPT: ready for DATA. */
-static void
+static inline void
 client_prepare(struct client *c, const char *role, const char *ip)
 {
 	client_start(c, role, ip);
