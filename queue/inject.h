@@ -158,7 +158,10 @@ int	inject_qualify(const struct config *, const char *, size_t,
 	    struct buf *out);
 /* "login@hostname" of the caller. */
 void	inject_login(const struct config *, struct buf *out);
-/* Adds a recipient unless it is there. -1: not an address. */
+/*
+ * Adds a recipient unless it is there.  One more than recipients_max is kept,
+ * so that it shows; the others are dropped.  -1: not an address.
+ */
 int	inject_submission_rcpt(struct inject_submission *, const char *, size_t);
 /* Commits here (this process may write the spool). */
 void	inject_submit_here(struct inject *, struct inject_submission *,

@@ -63,6 +63,15 @@ inject_login(const struct config *cfg, struct buf *out)
 		    cfg->hostname);
 }
 
+static bool
+is_there(const struct inject_submission *s, const struct buf *addr)
+{
+	for (size_t i = 0; i < s->rcpts.n; i++)
+		if (strcmp(s->rcpts.v[i], buf_str(addr)) == 0)
+			return true;
+	return false;
+}
+
 int
 inject_submission_rcpt(struct inject_submission *s, const char *addr,
     size_t len)
@@ -75,11 +84,10 @@ inject_submission_rcpt(struct inject_submission *s, const char *addr,
 	}
 	for (size_t i = 0; i < out.len; i++)
 		s->utf8 |= (unsigned char)out.data[i] >= 0x80;
-	for (size_t i = 0; i < s->rcpts.n; i++)
-		if (strcmp(s->rcpts.v[i], out.data) == 0) {
-			buf_release(&out);
-			return 0;
-		}
+	if (s->rcpts.n > (size_t)s->cfg->recipients_max || is_there(s, &out)) {
+		buf_release(&out);
+		return 0;
+	}
 	s->rcpts.v = xreallocarray(s->rcpts.v, s->rcpts.n + 2,
 	    sizeof(*s->rcpts.v));
 	s->rcpts.v[s->rcpts.n++] = buf_detach(&out);

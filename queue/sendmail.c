@@ -1,0 +1,59 @@
+/*
+ * sendmail - what every mail program and script on a host calls; also mailq
+ * and newaliases.  Not setuid: a client of inject's public socket.
+ *
+ * Way 2 of 8.  From: the caller.  To: queue/inject, or smtpd (-bs).
+ */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "privdrop.h"
+#include "sendmail.h"
+
+/* Becomes another of our programs; it finds the configuration as we did. */
+static _Noreturn void
+become(const struct config *cfg, const char *program, const char *arg1,
+    const char *arg2)
+{
+	const char *path = program_path(program);
+	const char *argv[] = { program, arg1, arg2, NULL };
+
+	if (setenv("FACTEUR_CONF", cfg->confdir, 1) == -1)
+		err(EX_OSERR, "setenv");
+	execv(path, (char *const *)(uintptr_t)argv);
+	err(EX_UNAVAILABLE, "%s", path);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct sendmail_options o;
+	struct config *cfg;
+	int status = EX_OK;
+
+	process_init();
+	setprogname(argc > 0 && argv[0] != NULL ? argv[0] : "sendmail");
+	if (argc == 0)
+		errx(EX_USAGE, "no program name");
+	sendmail_options(&o, argc, argv);
+	if (o.mode == MODE_NOTHING)
+		return EX_OK;
+	cfg = config_or_die(o.confdir);
+	switch (o.mode) {
+	case MODE_SMTP:
+		become(cfg, "smtpd", "-r", "local");
+	case MODE_LIST:
+		become(cfg, "qadmin", "ls", NULL);
+	case MODE_RETRY:
+		become(cfg, "qadmin", "retry", "--all");
+	case MODE_SUBMIT:
+	case MODE_NOTHING:
+		status = sendmail_submit(cfg, &o);
+		break;
+	}
+	config_free(cfg);
+	return status;
+}
