@@ -202,7 +202,7 @@ local_worker(struct stream *s, const struct config *cfg,
 		job_release(&job);
 	}
 	if (got == -1) {
-		log_errno(NULL, "job-malformed");
+		log_errno(NULL, "job-broken");
 		rc = EX_PROTOCOL;
 	}
 	job_release(&job);

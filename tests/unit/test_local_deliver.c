@@ -25,6 +25,7 @@
 /* ---- the disk: fails at its fail_at-th call with fail_errno ---- */
 static int fail_at, fail_errno, calls;
 static const char *failed;
+static int fsyncs;
 static bool no_tmpfile;
 
 static bool
@@ -71,6 +72,7 @@ __wrap_mkdirat(int at, const char *path, mode_t mode)
 int
 __wrap_fsync(int fd)
 {
+	fsyncs++;
 	return fails("fsync") ? -1 : __real_fsync(fd);
 }
 
@@ -445,45 +447,70 @@ a_short_file_is_deferred(void **state)
 	assert_int_equal(files(w, "tmp"), 0);
 }
 
-/* Every call fails once, with a file without a name and with one in tmp/. */
+static void
+deliver_failing_at(struct world *w, int n, int fds)
+{
+	fail_at = n;
+	calls = 0;
+	(void)deliver_n(w, 1);
+	fail_at = 0;
+	assert_int_equal(open_fds(), fds);
+	assert_int_equal(files(w, "tmp"), 0);
+	if (w->v.outcome == DELIVERED) {
+		/* What was not heard can only be the end of a directory. */
+		assert_true(calls < n || strcmp(failed, "close") == 0);
+		assert_string_equal(delivered(w), FRONT HEAD "body\n");
+	} else {
+		assert_int_equal(w->v.outcome, DEFERRED);
+		assert_int_equal(files(w, "new"), 0);
+	}
+}
+
+/*
+ * Every call fails once: with a file without a name and with one in tmp/, in
+ * a Maildir that is there and in one that has to be made.
+ */
 static void
 when_the_disk_fails_nothing_is_left(void **state)
 {
 	static const char text[] = HEAD "body\n";
 	struct world *w = *state;
+	struct buf new = BUF_INIT;
 	int fds, n;
 
+	buf_addf(&new, "%s/Maildir/new", w->home.data);
 	queue_file(w, text, strlen(text));
 	fds = open_fds();
 	fail_errno = ENOSPC;
-	for (int kind = 0; kind < 2; kind++) {
-		no_tmpfile = kind == 1;
-		for (n = 1; n < 500; n++) {
-			fail_at = n;
-			calls = 0;
-			(void)deliver_n(w, 1);
-			fail_at = 0;
-			assert_int_equal(open_fds(), fds);
-			assert_int_equal(files(w, "tmp"), 0);
-			if (w->v.outcome == DELIVERED) {
-				/* Only the end of a directory is no loss. */
-				assert_true(calls < n ||
-				    strcmp(failed, "close") == 0);
-				assert_string_equal(delivered(w),
-				    FRONT HEAD "body\n");
-				if (calls < n)
-					break;	/* nothing failed any more */
-			} else {
-				assert_int_equal(w->v.outcome, DEFERRED);
-				assert_int_equal(files(w, "new"), 0);
+	for (unsigned kind = 0; kind < 4; kind++) {
+		no_tmpfile = (kind & 1) != 0;
+		for (n = 1, calls = 0; calls >= n - 1; n++) {
+			remove_tree(w->home.data);
+			if (kind & 2) {
+				assert_int_equal(deliver_n(w, 1), DELIVERED);
+				remove_tree(new.data);
+				assert_int_equal(mkdir(new.data, 0700), 0);
 			}
-			/* Half of the times with all of its directories missing. */
-			if (n % 2 == 0 || w->v.outcome == DELIVERED)
-				remove_tree(w->home.data);
+			deliver_failing_at(w, n, fds);
 		}
-		assert_in_range(n, 15, 499);
-		remove_tree(w->home.data);
+		assert_int_equal(w->v.outcome, DELIVERED);
+		assert_in_range(n, 15, 100);
 	}
+	buf_release(&new);
+}
+
+/* Two flushes for a message; one more for each directory made on the way to it. */
+static void
+nothing_is_flushed_in_vain_or_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	fsyncs = 0;
+	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
+	assert_int_equal(fsyncs, 2 + 2 + 1 + 3);
+	fsyncs = 0;
+	assert_int_equal(deliver_n(w, 2), DELIVERED);
+	assert_int_equal(fsyncs, 2);
 }
 
 static void
@@ -576,6 +603,7 @@ main(void)
 		T(an_address_cannot_break_the_header),
 		T(a_short_file_is_deferred),
 		T(when_the_disk_fails_nothing_is_left),
+		T(nothing_is_flushed_in_vain_or_forgotten),
 		T(what_is_wrong_has_its_code),
 		T(links_are_not_followed),
 		T(only_homes_below_mail_are_made),
