@@ -463,7 +463,8 @@ a_full_blocking_pipe_times_out(void **state)
 	(void)state;
 	memset(block, 'x', sizeof(block));
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	stream_init(&s, -1, fd[1]);
+	assert_int_equal(write(fd[1], block, 10000), 10000);
+	stream_init(&s, -1, fd[1]);	/* there is room, but not for all */
 	s.write_deadline = now_ms() + 50;
 	stream_write(&s, block, sizeof(block));
 	stream_write(&s, block, sizeof(block));

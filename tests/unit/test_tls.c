@@ -293,6 +293,8 @@ tls_1_2_is_the_oldest_we_speak(void **state)
 	pid_t child = with_client(&s, client_of_tls12);
 
 	(void)state;
+	assert_int_equal(SSL_CTX_get_min_proto_version(server),
+	    TLS1_2_VERSION);
 	assert_int_equal(stream_tls_accept(&s, server, SOON), 0);
 	assert_succeeded(child);
 	stream_release(&s);
