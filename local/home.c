@@ -70,8 +70,11 @@ static int
 make_below(const char *base, const char *below)
 {
 	struct buf part = BUF_INIT;
-	int dir = open_dir(AT_FDCWD, base), next, saved;
+	int dir, next, saved;
 
+	if (mkdir(base, 0700) == -1 && errno != EEXIST)
+		return -1;
+	dir = open_dir(AT_FDCWD, base);
 	while (dir != -1 && *below != '\0') {
 		size_t len = strcspn(below, "/");
 

@@ -78,11 +78,11 @@ main(int argc, char *argv[])
 		default:
 			usage();
 		}
+	if (argc == optind && serve_mode() == SERVE_PIPE)
+		usage();
 	cfg = config_or_die(confdir);
 	if (argc > optind)
 		rc = by_hand(cfg, argv + optind, verbose);
-	else if (serve_mode() == SERVE_PIPE)
-		usage();
 	else if (cfg->as_root && geteuid() == 0 && drop() == -1)
 		rc = EX_CONFIG;
 	else if (serve_mode() == SERVE_LISTEN)

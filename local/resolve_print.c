@@ -80,7 +80,8 @@ route_print(const char *address, const struct route *t, bool verbose)
 		return EX_OK;
 	}
 	/* What was no address may hold anything. */
-	printf("%s: ", t->kind == ROUTE_REFUSE ? quoted(address) : address);
+	printf("%s: ", t->kind == ROUTE_REFUSE && !t->local ?
+	    quoted(address) : address);
 	switch (t->kind) {
 	case ROUTE_MAILBOX:
 		print_box(t, verbose);
