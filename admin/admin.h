@@ -1,0 +1,81 @@
+/* admin.h - shared by the files of `facteur`. */
+#ifndef ADMIN_H
+#define ADMIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "serve.h"
+
+#define FACTEUR_VERSION	"0.1"
+
+/* verbs.c: what stands behind `facteur VERB`. Each ends the process's work and returns its exit code. */
+int	verb_dispatch(int argc, char *argv[]);
+void	verb_usage(void);
+
+/* show_config.c */
+int	show_config(int argc, char *argv[]);
+
+/* ---- run --------------------------------------------------------------- */
+
+enum walls {
+	WALLS_NONE,	/* an ordinary user's system */
+	WALLS_SINGLE,	/* root, but all under one uid */
+	WALLS_UP	/* a host with its users */
+};
+
+/* The listening descriptors of one program. */
+struct sockets {
+	int	 fd[SERVE_LISTENERS];	/* owned */
+	const char *name[SERVE_LISTENERS];	/* static */
+	unsigned n;
+};
+
+struct service {
+	const char *name;
+	unsigned stop_order;	/* stopped in rising order; equal ones together */
+	bool	 only_with_sockets;	/* nothing to do without listeners */
+	struct sockets sockets;
+	pid_t	 pid;		/* 0: not running */
+	int64_t	 started;	/* monotonic ms */
+	int64_t	 start_at;	/* when to start it again; DEADLINE_NEVER: not */
+	unsigned failures;	/* ends in a row, each after less than a minute */
+};
+
+/* run.c: the supervisor. */
+int	run(int argc, char *argv[]);
+
+/* walls.c: under which uids will it run?  Ends the process when it must not. */
+enum walls walls_check(const struct config *);
+
+/* dirs.c: makes and checks spool, run and mail; these end the process with a sentence. */
+void	dirs_make(const struct config *);
+/* The lock of this supervisor, for its life; EX_TEMPFAIL when another has it. */
+void	dirs_lock(const struct config *);
+/*
+ * Waits until no program of a former supervisor is left.  Returns the
+ * descriptor that every program of ours inherits as the sign of its life.
+ */
+int	dirs_wait_for_others(const struct config *);
+
+/* sockets.c: opens every listener of every service.  0, or an exit code. */
+int	sockets_open(const struct config *, struct service *, unsigned n);
+void	sockets_close(struct service *, unsigned n);
+
+/* service.c */
+struct launchpad {
+	const struct config *cfg;	/* borrowed */
+	int	 life;		/* of dirs_wait_for_others() */
+	char	**environment;	/* owned */
+};
+
+void	service_environment(struct launchpad *);
+/* Starts it. 0, or -1 with errno: the program could not be executed. */
+int	service_start(struct service *, const struct launchpad *) __attribute__((warn_unused_result));
+/* Takes note of its end and decides when it starts again. */
+void	service_ended(struct service *, int status);
+/* How long to wait before start number `failures` in a row. ms. */
+int64_t	service_backoff(unsigned failures);
+#endif

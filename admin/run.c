@@ -1,0 +1,221 @@
+/*
+ * run.c - `facteur run`: opens every socket, starts every program, starts
+ * again what dies, and stops all in order on SIGTERM.
+ *
+ * Runs as root (or as the one uid of an unprivileged system) and reads
+ * nothing but its configuration and its children's exit codes.
+ * Way 0 of 8: starts all the others.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "deadline.h"
+#include "log.h"
+#include "tls.h"
+#include "wake.h"
+
+/*
+ * Started from the last to the first row, stopped from the first order on:
+ * whoever takes mail in goes first, whoever is asked goes last.
+ */
+static struct service services[] = {
+	{ .name = "smtpd", .stop_order = 0, .only_with_sockets = true },
+	{ .name = "pop3d", .stop_order = 0, .only_with_sockets = true },
+	{ .name = "inject", .stop_order = 1 },
+	{ .name = "queue", .stop_order = 2 },
+	{ .name = "remote", .stop_order = 3 },
+	{ .name = "launch", .stop_order = 3 },
+	{ .name = "authd", .stop_order = 4 },
+	{ .name = "resolve", .stop_order = 4 },
+};
+#define NSERVICES	((unsigned)(sizeof(services) / sizeof(services[0])))
+
+/* ms that each order has to end; together less than the ten seconds promised. */
+static const int64_t patience[] = { 2500, 2500, 2000, 1500, 1000 };
+#define NORDERS		(sizeof(patience) / sizeof(patience[0]))
+
+static void
+check_tls(const struct config *cfg)
+{
+	struct buf why = BUF_INIT;
+	struct stat st;
+	SSL_CTX *ctx;
+
+	if (*cfg->tls_cert == '\0')
+		return;
+	/* Better one sentence now than a program that dies every 30 seconds. */
+	ctx = tls_server(cfg->tls_cert, cfg->tls_key, &why);
+	if (ctx == NULL)
+		errx(EX_CONFIG, "%s", buf_str(&why));
+	SSL_CTX_free(ctx);
+	if (stat(cfg->tls_key, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		log_event(NULL, "world-readable file=%s", cfg->tls_key);
+}
+
+static void
+reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned i = 0; i < NSERVICES; i++)
+			if (services[i].pid == pid)
+				service_ended(&services[i], status);
+}
+
+/* Starts what is due; gives the time of the next start. */
+static int64_t
+start_due(const struct launchpad *l)
+{
+	int64_t next = DEADLINE_NEVER;
+
+	for (unsigned i = 0; i < NSERVICES; i++) {
+		struct service *s = &services[i];
+
+		if (s->pid != 0)
+			continue;
+		if (s->start_at <= now_ms() && service_start(s, l) == -1) {
+			log_errno(NULL, "program-failed program=%s", s->name);
+			s->start_at = now_ms() +
+			    service_backoff(++s->failures);
+		}
+		if (s->pid == 0 && s->start_at < next)
+			next = s->start_at;
+	}
+	return next;
+}
+
+static void
+sleep_until(int wake, int64_t deadline)
+{
+	struct pollfd p = { wake, POLLIN, 0 };
+
+	(void)poll(&p, 1, deadline_poll(deadline));
+	wake_clear();
+	reap();
+}
+
+/* Whether any program of this order is still there; it gets the signal. */
+static bool
+signal_order(unsigned order, int sig)
+{
+	bool alive = false;
+
+	for (unsigned i = 0; i < NSERVICES; i++) {
+		const struct service *s = &services[i];
+
+		if (s->stop_order == order && s->pid != 0) {
+			(void)kill(s->pid, sig);
+			alive = true;
+		}
+	}
+	return alive;
+}
+
+static void
+stop_all(int wake)
+{
+	for (unsigned order = 0; order < NORDERS; order++) {
+		int64_t deadline = now_ms() + patience[order];
+
+		(void)signal_order(order, SIGTERM);
+		while (signal_order(order, 0) && now_ms() < deadline)
+			sleep_until(wake, deadline);
+		if (signal_order(order, SIGKILL))
+			log_event(NULL, "killed text=\"programs of stop order "
+			    "%u did not end in time\"", order);
+		while (signal_order(order, 0))
+			sleep_until(wake, DEADLINE_NEVER);
+	}
+}
+
+/* The first start of all. 0, or an exit code when one cannot be started. */
+static int
+start_all(const struct launchpad *l)
+{
+	for (unsigned i = NSERVICES; i-- > 0;) {
+		struct service *s = &services[i];
+
+		s->start_at = DEADLINE_NEVER;
+		if (s->only_with_sockets && s->sockets.n == 0)
+			continue;
+		if (service_start(s, l) == -1) {
+			warn("cannot start %s", program_path(s->name));
+			return EX_OSERR;
+		}
+	}
+	return 0;
+}
+
+static void
+say_ready(const struct config *cfg)
+{
+	log_event(NULL, "ready confdir=%s hostname=%s", cfg->confdir,
+	    cfg->hostname);
+	/* Nobody has to listen. */
+	(void)fputs("ready\n", stdout);
+	(void)fflush(stdout);
+}
+
+static int
+supervise(struct launchpad *l, int wake)
+{
+	int r = start_all(l);
+
+	if (r == 0)
+		say_ready(l->cfg);
+	while (r == 0 && !serve_stopping())
+		sleep_until(wake, start_due(l));
+	log_event(NULL, "stopping");
+	sockets_close(services, NSERVICES);
+	stop_all(wake);
+	return r;
+}
+
+int
+run(int argc, char *argv[])
+{
+	struct launchpad l = { .life = -1 };
+	struct config *cfg;
+	int wake, r;
+
+	(void)argc;
+	(void)argv;
+	/* What our own parent left open is nobody's business here. */
+	closefrom(STDERR_FILENO + 1);
+	cfg = config_or_die(NULL);
+	(void)walls_check(cfg);
+	check_tls(cfg);
+	dirs_make(cfg);
+	dirs_lock(cfg);
+	wake = wake_open();
+	if (wake == -1 || wake_on_children() == -1)
+		err(EX_OSERR, "cannot wait for signals");
+	l.cfg = cfg;
+	l.life = dirs_wait_for_others(cfg);
+	if (serve_stopping())
+		return 0;
+	r = sockets_open(cfg, services, NSERVICES);
+	if (r == 0) {
+		service_environment(&l);
+		r = supervise(&l, wake);
+	}
+	sockets_close(services, NSERVICES);
+	for (char **e = l.environment; e != NULL && *e != NULL; e++)
+		free(*e);
+	free(l.environment);
+	config_free(cfg);
+	return r;
+}

@@ -1,0 +1,171 @@
+/*
+ * sockets.c - every listener of the system, opened before any program is
+ * started and kept while programs come and go: a client may connect at any
+ * time (INTERNALS 2).
+ *
+ * Runs as root or as the one uid.
+ * Way 0 of 8.  From: run.c.  To: the programs, as LISTEN_FDS.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <assert.h>
+#include <err.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "log.h"
+#include "netaddr.h"
+
+#define MODE_LMTP	0666	/* takes mail for our mailboxes only, as `inject` does */
+
+/* Who listens on which Unix socket, by which name. */
+static const struct inner {
+	const char *service, *path, *name;
+	mode_t	mode;
+	bool	datagram;
+} inner[] = {
+	{ "inject",  "net/inject",  "net-inject", 0600, false },
+	{ "inject",  "inject",	    "inject",	  0666, false },
+	{ "resolve", "net/resolve", "resolve",	  0600, false },
+	{ "authd",   "net/authd",   "authd",	  0600, false },
+	{ "launch",  "launch",	    "launch",	  0600, false },
+	{ "remote",  "remote",	    "remote",	  0600, false },
+	{ "queue",   "control",	    "control",	  0600, false },
+	{ "queue",   "notice",	    "notice",	  0600, true },
+};
+
+/* Who listens to strangers, on what facteur.conf says. */
+static const struct outer {
+	const char *service, *name;
+	size_t	list;		/* offset in struct config */
+	bool	needs_tls;
+} outer[] = {
+#define LIST(x)	offsetof(struct config, x)
+	{ "smtpd", "smtp",	  LIST(listen_smtp),	    false },
+	{ "smtpd", "submission",  LIST(listen_submission),  false },
+	{ "smtpd", "submissions", LIST(listen_submissions), true },
+	{ "smtpd", "lmtp",	  LIST(listen_lmtp),	    false },
+	{ "pop3d", "pop3",	  LIST(listen_pop3),	    false },
+	{ "pop3d", "pop3s",	  LIST(listen_pop3s),	    true },
+};
+
+static struct sockets *
+sockets_of(struct service *v, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(v[i].name, name) == 0)
+			return &v[i].sockets;
+	assert(!"a socket without its service");
+	return NULL;
+}
+
+/* 0, or -1 when there is no room for one more. */
+static int
+keep(struct sockets *s, int fd, const char *name)
+{
+	if (s->n == SERVE_LISTENERS) {
+		(void)close(fd);
+		errno = E2BIG;
+		return -1;
+	}
+	s->fd[s->n] = fd;
+	s->name[s->n++] = name;
+	return 0;
+}
+
+/* A bound datagram socket; one left behind is replaced. */
+static int
+bind_datagram(const char *path, mode_t mode)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd, saved;
+
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	if ((unlink(path) == -1 && errno != ENOENT) ||
+	    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    chmod(path, mode) == -1) {
+		saved = errno;
+		(void)close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_inner(const struct config *cfg, const struct inner *x, struct sockets *s)
+{
+	const char *path = config_socket(cfg, x->path);
+	struct buf spec = BUF_INIT;
+	int fd;
+
+	buf_addf(&spec, "unix:%s", path);
+	fd = x->datagram ? bind_datagram(path, x->mode) :
+	    netaddr_listen(spec.data, (int)x->mode);
+	buf_release(&spec);
+	if (fd == -1 || keep(s, fd, x->name) == -1) {
+		warn("cannot listen on %s", path);
+		return EX_OSERR;
+	}
+	return 0;
+}
+
+static int
+open_outer(const struct config *cfg, const struct outer *x, struct sockets *s)
+{
+	const struct strlist *l = (const void *)((const char *)cfg + x->list);
+
+	if (x->needs_tls && *cfg->tls_cert == '\0' && l->n > 0) {
+		log_event(NULL, "closed listener=listen_%s text=\"it needs "
+		    "tls_cert, which is not set\"", x->name);
+		return 0;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		int fd = netaddr_listen(l->v[i], MODE_LMTP);
+
+		if (fd != -1 && keep(s, fd, x->name) == 0)
+			continue;
+		warn("cannot listen on %s (listen_%s)", l->v[i], x->name);
+		return errno == EADDRNOTAVAIL || errno == EACCES ?
+		    EX_CONFIG : EX_OSERR;
+	}
+	return 0;
+}
+
+int
+sockets_open(const struct config *cfg, struct service *v, unsigned n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(outer) / sizeof(outer[0]); i++)
+		r = open_outer(cfg, &outer[i],
+		    sockets_of(v, n, outer[i].service));
+	for (size_t i = 0; r == 0 && i < sizeof(inner) / sizeof(inner[0]); i++)
+		r = open_inner(cfg, &inner[i],
+		    sockets_of(v, n, inner[i].service));
+	return r;
+}
+
+void
+sockets_close(struct service *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct sockets *s = &v[i].sockets;
+
+		while (s->n > 0)
+			(void)close(s->fd[--s->n]);
+	}
+}
