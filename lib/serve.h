@@ -53,7 +53,7 @@ int	serve_listeners(int fd[], const char *name[], int max);
  */
 int	serve_run(const struct serve *);
 /*
- * A pool of workers for trusted clients: n processes, each accepting and
+ * A pool of workers for trusted clients: n processes, more under load up to s->max, each accepting and
  * running session() again and again (a worker that dies is replaced, rate-limited).
  * Returns 0 after SIGTERM, when all have finished what they were doing: an idle
  * worker ends at once; a busy one reads its connection to the end of what has arrived already

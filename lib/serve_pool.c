@@ -1,18 +1,23 @@
 /*
  * serve_pool.c - a few workers, forked beforehand, for clients we know: each
- * accepts and runs session() again and again.
+ * accepts and runs session() again and again.  When all are busy the master
+ * adds one more, up to a maximum: a stranger behind a client decides how long a
+ * worker is held, so a fixed number could be held by a few slow ones.
  *
  * Runs as the server's own uid.  The kernel hands each connection to one idle
  * worker (EPOLLEXCLUSIVE); the master only watches over them.
  * Way 3 of 8.  From: smtpd, sendmail, queue.  To: session(), in a worker.
  */
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,6 +28,20 @@
 #include "wake.h"
 
 #define REST	1000	/* ms until a worker is replaced that lived shorter */
+#define SPARE	10000	/* ms without work after which an added worker ends */
+
+/* What master and workers see of each other: in shared memory. */
+struct board {
+	atomic_int idle;	/* workers that could take a connection now */
+	atomic_bool busy[];	/* by worker: is it in a session? */
+};
+
+struct place {			/* where a worker stands */
+	struct board *board;	/* borrowed */
+	unsigned n;		/* its number */
+	int	 more;		/* borrowed: eventfd, "all of us are busy" */
+	bool	 spare;		/* added under load: ends when it is not needed */
+};
 
 /* ---- the worker -------------------------------------------------------- */
 
@@ -75,8 +94,23 @@ worker_watch(const struct listeners *l)
 }
 
 static void
+mark_busy(const struct place *at)
+{
+	atomic_store(&at->board->busy[at->n], true);
+	if (atomic_fetch_sub(&at->board->idle, 1) <= 1)
+		(void)eventfd_write(at->more, 1);
+}
+
+static void
+mark_idle(const struct place *at)
+{
+	atomic_fetch_add(&at->board->idle, 1);
+	atomic_store(&at->board->busy[at->n], false);
+}
+
+static void
 worker_serve(const struct serve *s, const struct listener *l,
-    const sigset_t *busy, const sigset_t *idle)
+    const struct place *at, const sigset_t *busy, const sigset_t *idle)
 {
 	struct netaddr peer;
 	int fd = listener_accept(l, &peer);
@@ -91,19 +125,22 @@ worker_serve(const struct serve *s, const struct listener *l,
 		(void)close(fd);
 		return;
 	}
+	mark_busy(at);
 	worker_fd = fd;
 	(void)sigprocmask(SIG_SETMASK, idle, NULL);
 	(void)session_run(s, l, fd, &peer);
 	worker_fd = -1;
+	mark_idle(at);
 	(void)sigprocmask(SIG_BLOCK, busy, NULL);
 }
 
 static _Noreturn void
-be_worker(const struct serve *s, const struct listeners *l, pid_t parent)
+be_worker(const struct serve *s, const struct listeners *l,
+    const struct place *at, pid_t parent)
 {
 	sigset_t busy, idle;
 	struct epoll_event ev;
-	int ep;
+	int ep, n;
 
 	wake_child();
 	if (worker_signals(&busy, &idle) == -1 ||
@@ -112,8 +149,11 @@ be_worker(const struct serve *s, const struct listeners *l, pid_t parent)
 		_exit(1);
 	}
 	while (!worker_stop) {
-		if (epoll_pwait(ep, &ev, 1, -1, &idle) == 1)
-			worker_serve(s, &l->v[ev.data.u32], &busy, &idle);
+		n = epoll_pwait(ep, &ev, 1, at->spare ? SPARE : -1, &idle);
+		if (n == 1)
+			worker_serve(s, &l->v[ev.data.u32], at, &busy, &idle);
+		else if (n == 0)
+			break;
 		else if (errno != EINTR)
 			_exit(1);
 	}
@@ -130,31 +170,47 @@ struct worker {
 struct pool {
 	const struct serve *s;	/* borrowed */
 	struct listeners l;	/* owned */
-	struct worker *v;	/* owned */
-	unsigned n;
+	struct worker *v;	/* owned; [max]: the first n always, the rest under load */
+	unsigned n, max;
+	struct board *board;	/* owned, shared */
 	int	 wake;		/* borrowed */
+	int	 more;		/* owned */
 };
 
+static bool
+start(struct pool *p, unsigned i, int64_t now)
+{
+	struct place at = { p->board, i, p->more, i >= p->n };
+	struct worker *w = &p->v[i];
+	pid_t parent = getpid();
+
+	atomic_store(&p->board->busy[i], false);
+	atomic_fetch_add(&p->board->idle, 1);
+	w->pid = fork();
+	if (w->pid == 0)
+		be_worker(p->s, &p->l, &at, parent);
+	w->started = now;
+	if (w->pid != -1)
+		return true;
+	log_errno(NULL, "fork-failed");
+	atomic_fetch_sub(&p->board->idle, 1);
+	w->pid = 0;
+	w->start_at = now + REST;
+	return false;
+}
+
+/* Keeps the first n alive, and adds one when nobody is idle. */
 static void
 start_due(struct pool *p)
 {
 	int64_t now = now_ms();
 
-	for (unsigned i = 0; i < p->n; i++) {
-		struct worker *w = &p->v[i];
-		pid_t parent = getpid();
-
-		if (w->pid != 0 || w->start_at > now)
-			continue;
-		w->pid = fork();
-		if (w->pid == 0)
-			be_worker(p->s, &p->l, parent);
-		w->started = now;
-		if (w->pid == -1) {
-			log_errno(NULL, "fork-failed");
-			w->pid = 0;
-			w->start_at = now + REST;
-		}
+	for (unsigned i = 0; i < p->max; i++) {
+		if (i >= p->n && atomic_load(&p->board->idle) > 0)
+			break;
+		if (p->v[i].pid == 0 && p->v[i].start_at <= now &&
+		    !start(p, i, now))
+			break;
 	}
 }
 
@@ -174,14 +230,16 @@ forget_worker(struct pool *p, pid_t pid, int status)
 {
 	int64_t now = now_ms();
 
-	for (unsigned i = 0; i < p->n; i++) {
+	for (unsigned i = 0; i < p->max; i++) {
 		struct worker *w = &p->v[i];
 
 		if (w->pid != pid)
 			continue;
+		if (!atomic_load(&p->board->busy[i]))
+			atomic_fetch_sub(&p->board->idle, 1);
 		w->pid = 0;
 		w->start_at = now - w->started < REST ? now + REST : now;
-		if (!serve_stopping())
+		if (!serve_stopping() && status != 0)
 			log_event(NULL, "worker-ended pid=%d status=%d "
 			    "signal=%d", (int)pid,
 			    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
@@ -205,7 +263,7 @@ signal_workers(const struct pool *p, int sig)
 {
 	unsigned alive = 0;
 
-	for (unsigned i = 0; i < p->n; i++)
+	for (unsigned i = 0; i < p->max; i++)
 		if (p->v[i].pid != 0) {
 			(void)kill(p->v[i].pid, sig);
 			alive++;
@@ -216,10 +274,12 @@ signal_workers(const struct pool *p, int sig)
 static void
 sleep_until(const struct pool *p, int64_t deadline)
 {
-	struct pollfd fd = { p->wake, POLLIN, 0 };
+	struct pollfd fd[] = { { p->wake, POLLIN, 0 }, { p->more, POLLIN, 0 } };
+	eventfd_t count;
 
-	(void)poll(&fd, 1, deadline_poll(deadline));
+	(void)poll(fd, 2, deadline_poll(deadline));
 	wake_clear();
+	(void)eventfd_read(p->more, &count);
 }
 
 /* Killing is safe too, only less polite: a commit is there or it is not. */
@@ -241,13 +301,17 @@ stop_workers(struct pool *p)
 int
 serve_pool(const struct serve *s, unsigned n)
 {
-	struct pool p = { .s = s, .n = n };
+	struct pool p = { .s = s, .n = n, .max = s->max > n ? s->max : n };
+	size_t size = sizeof(*p.board) + p.max * sizeof(p.board->busy[0]);
 
 	p.wake = wake_open();
-	if (p.wake == -1 || wake_on_children() == -1 ||
-	    listeners_open(&p.l, s) == -1)
+	p.more = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p.board = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p.wake == -1 || p.more == -1 || p.board == MAP_FAILED ||
+	    wake_on_children() == -1 || listeners_open(&p.l, s) == -1)
 		return -1;
-	p.v = xcalloc(n, sizeof(*p.v));
+	p.v = xcalloc(p.max, sizeof(*p.v));
 	while (!serve_stopping()) {
 		start_due(&p);
 		sleep_until(&p, next_start(&p));
@@ -256,5 +320,7 @@ serve_pool(const struct serve *s, unsigned n)
 	listeners_close(&p.l);
 	stop_workers(&p);
 	free(p.v);
+	(void)munmap(p.board, size);
+	(void)close(p.more);
 	return 0;
 }

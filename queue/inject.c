@@ -34,7 +34,8 @@ serve(const struct config *cfg)
 	struct serve s = {
 		.session = inject_session,
 		.arg = &in,
-		.max = (unsigned)cfg->inject_workers,
+		/* A session that sends slowly holds a worker: enough for all of them. */
+		.max = (unsigned)(cfg->connections + cfg->inject_workers),
 		.allowed = inject_allowed,
 	};
 	int status;
