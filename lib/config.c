@@ -128,10 +128,13 @@ static int
 parse_text(struct config *cfg, struct buf *text, struct buf *why)
 {
 	struct buf what = BUF_INIT;
-	char *line = text->data, *end = text->data + text->len;
+	char *line = text->data, *end;
 	unsigned number = 0;
 	int r = 0;
 
+	if (text->len == 0)
+		return 0;	/* then there may be no data to point behind */
+	end = line + text->len;
 	while (r == 0 && line < end) {
 		char *lf = memchr(line, '\n', (size_t)(end - line));
 
