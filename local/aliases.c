@@ -185,7 +185,7 @@ add_targets(struct parser *p, struct alias *a, const char *s, const char *end)
 static void
 end_logical(struct parser *p)
 {
-	const char *end = p->logical.data + p->logical.len, *s;
+	const char *end = buf_str(&p->logical) + p->logical.len, *s;
 	struct buf item = BUF_INIT, name = BUF_INIT;
 	struct aliases *out = p->out;
 	struct alias *a;
