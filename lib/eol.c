@@ -11,7 +11,7 @@
 
 #include "eol.h"
 
-#define SLICE	16384		/* bytes worked on at once: stays in the cache */
+#define SLICE	16384		/* bytes worked on at once: fits the cache */
 
 /*
  * The decoder's states, named by what was just read.  Only CR LF leads to
@@ -23,7 +23,7 @@ enum {
 	IN_LINE,
 	AFTER_CR,
 	AFTER_CRS,
-	AFTER_DOT,		/* a dot, first on its line; not yet given out */
+	AFTER_DOT,		/* a dot, first on its line: not given out */
 	AFTER_DOT_CR
 };
 

@@ -67,7 +67,8 @@ finish(struct buf *line)
 			line->data[i] = '?';
 	if (line->len > LINE_BYTES - 1) {
 		len = LINE_BYTES - 1 - 3;
-		while (len > 0 && ((unsigned char)line->data[len] & 0xc0) == 0x80)
+		while (len > 0 &&
+		    ((unsigned char)line->data[len] & 0xc0) == 0x80)
 			len--;
 		buf_cut(line, len);
 		buf_adds(line, "...");

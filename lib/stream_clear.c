@@ -84,7 +84,7 @@ clear_try_read(struct stream *s, void *to, size_t n)
 	return read(s->rfd, to, n);
 }
 
-/* A blocking pipe that polls writable takes PIPE_BUF bytes, and may block on more. */
+/* A blocking pipe that polls writable takes PIPE_BUF bytes; more may block. */
 static ssize_t
 clear_try_write(struct stream *s, const void *p, size_t n)
 {

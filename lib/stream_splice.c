@@ -18,7 +18,7 @@
 enum pump {
 	PUMP_MOVED,		/* call again */
 	PUMP_WAIT,		/* `on` says for what */
-	PUMP_END,		/* `from` has ended and all of it is delivered */
+	PUMP_END,		/* `from` has ended, all of it is delivered */
 	PUMP_ERROR		/* `to` takes no more; errno */
 };
 

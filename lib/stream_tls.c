@@ -44,7 +44,7 @@ tls_errno(SSL *ssl, int result, short *want_out)
 	}
 }
 
-/* errno and OpenSSL's own queue must be clean before each call (SSL_get_error(3)). */
+/* SSL_get_error(3) wants errno and OpenSSL's own queue clean before a call. */
 static void
 forget_errors(void)
 {

@@ -43,7 +43,7 @@ tls_context(const SSL_METHOD *method, struct buf *why)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	/* Mail protocols say themselves when they are over: truncation is seen there. */
+	/* Mail protocols say when they are over: truncation shows there. */
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 	    SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

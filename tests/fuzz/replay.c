@@ -18,7 +18,7 @@ int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static unsigned long replayed;
 
-/* The copy has exactly the file's size: the sanitizer sees every byte read behind it. */
+/* The copy has exactly the file's size: sanitizers see a read behind it. */
 static void
 replay_file(int fd, const char *path, size_t size)
 {

@@ -261,7 +261,8 @@ no_fake_end_ends_the_message_and_each_spoils_it(void **state)
 }
 
 static const struct {
-	const char *stored, *strict, *plain, *lenient;	/* wire forms; strict NULL: refused */
+	const char *stored;
+	const char *strict, *plain, *lenient;	/* wire forms; NULL: refused */
 } forms[] = {
 	{ "",		".\r\n",		"",	".\r\n" },
 	{ "a",		"a\r\n.\r\n",		"a\r\n", "a\r\n.\r\n" },

@@ -94,7 +94,8 @@ control_bytes_cannot_start_a_second_line(void **state)
 {
 	(void)state;
 	log_event("A\nB", "event x=%s", "1\r\n- forged\x1b[2J\x7f");
-	assert_matches(caught(), "^A\\?B event [^\n]* x=1\\?\\?- forged\\?\\[2J\\?\n$");
+	assert_matches(caught(),
+	    "^A\\?B event [^\n]* x=1\\?\\?- forged\\?\\[2J\\?\n$");
 }
 
 static void
@@ -202,7 +203,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define CATCHING(f) cmocka_unit_test_setup_teardown(f, catch_stderr, restore_stderr)
+#define CATCHING(f) \
+	cmocka_unit_test_setup_teardown(f, catch_stderr, restore_stderr)
 		CATCHING(time_and_program_stand_behind_the_event),
 		CATCHING(the_error_is_quoted_and_errno_kept),
 		CATCHING(control_bytes_cannot_start_a_second_line),

@@ -1,6 +1,6 @@
 /*
  * test_stream.c - conversations in the clear, on sockets and pipes: what is a
- * line, what is sent when, and that every wait has an end.
+ * line, what it costs, and that every wait has an end.
  * wrap: recv send poll
  */
 #include <setjmp.h>
@@ -10,20 +10,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "deadline.h"
-#include "stream.h"
+#include "stream_pair.h"
 
 #define N(a)	(sizeof(a) / sizeof((a)[0]))
-#define SOON	deadline_in(10)		/* never reached when all is well */
 
 /* ---- the system calls, counted ---- */
 
@@ -60,34 +56,6 @@ __wrap_poll(struct pollfd *p, nfds_t n, int ms)
 		return -1;
 	}
 	return __real_poll(p, n, ms);
-}
-
-/* ---- fixtures ---- */
-
-static void
-pair(struct stream *a, struct stream *b)
-{
-	int fd[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    fd), 0);
-	stream_init(a, fd[0], fd[0]);
-	stream_init(b, fd[1], fd[1]);
-	recvs = sends = polls = 0;
-}
-
-static void
-say(struct stream *s, const char *p, size_t n)
-{
-	stream_write(s, p, n);
-	assert_int_equal(stream_flush(s, SOON), 0);
-}
-
-static void
-end_pair(struct stream *a, struct stream *b)
-{
-	stream_release(a);
-	stream_release(b);
 }
 
 /* ---- lines ---- */
@@ -248,6 +216,7 @@ an_interrupted_wait_goes_on(void **state)
 
 	(void)state;
 	pair(&a, &b);
+	polls = 0;
 	interrupt = 3;
 	assert_int_equal(stream_line(&a, &line, 100, EOL_CRLF,
 	    now_ms() + 30), LINE_TIMEOUT);
@@ -268,6 +237,7 @@ pipelined_lines_cost_one_read_and_no_wait(void **state)
 
 	(void)state;
 	pair(&a, &b);
+	recvs = sends = polls = 0;
 	say(&b, three, strlen(three));
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(stream_line(&a, &line, 100, EOL_CRLF, SOON),
@@ -292,6 +262,7 @@ what_was_written_goes_out_before_the_reader_waits(void **state)
 
 	(void)state;
 	pair(&a, &b);
+	sends = 0;
 	stream_puts(&a, "220 hello\r\n");
 	stream_printf(&a, "%d %s\r\n", 250, "more");
 	assert_int_equal(sends, 0);
@@ -329,387 +300,6 @@ peek_shows_and_consume_takes(void **state)
 	stream_release(&a);
 }
 
-/* ---- writing ---- */
-
-static void
-a_peer_that_does_not_read_times_out_and_breaks_the_stream(void **state)
-{
-	char block[65536];
-	struct stream a, b;
-
-	(void)state;
-	memset(block, 'x', sizeof(block));
-	pair(&a, &b);
-	a.write_deadline = now_ms() + 100;
-	for (int i = 0; i < 100 && !a.broken; i++)
-		stream_write(&a, block, sizeof(block));
-	assert_true(a.broken);
-	assert_int_equal(a.out.len, 0);
-	stream_puts(&a, "swallowed");
-	stream_printf(&a, "%d", 1);
-	assert_int_equal(a.out.len, 0);
-	assert_int_equal(stream_flush(&a, SOON), -1);
-	assert_int_equal(errno, ETIMEDOUT);
-	end_pair(&a, &b);
-}
-
-static void
-a_peer_that_is_gone_breaks_the_stream_without_a_signal(void **state)
-{
-	struct stream a, b;
-
-	(void)state;
-	pair(&a, &b);
-	stream_release(&b);
-	stream_puts(&a, "anyone?\r\n");
-	assert_int_equal(stream_flush(&a, SOON), -1);
-	assert_int_equal(errno, EPIPE);
-	stream_release(&a);
-}
-
-static void
-last_words_are_read_though_our_writing_fails(void **state)
-{
-	struct buf line = BUF_INIT;
-	struct stream a, b;
-
-	(void)state;
-	pair(&a, &b);
-	say(&b, "421 bye\r\n", 9);
-	stream_release(&b);
-	stream_puts(&a, "MAIL FROM:<>\r\n");
-	assert_int_equal(stream_flush(&a, SOON), -1);
-	assert_int_equal(stream_line(&a, &line, 100, EOL_CRLF, SOON), LINE_OK);
-	assert_string_equal(line.data, "421 bye");
-	buf_release(&line);
-	stream_release(&a);
-}
-
-/* Reads `total` bytes from fd in the child's stead, slowly at first. */
-static pid_t
-slow_reader(int fd, size_t total)
-{
-	char block[3000];
-	pid_t child = fork();
-	ssize_t n;
-
-	if (child != 0)
-		return child;
-	usleep(20000);
-	while (total > 0 && (n = read(fd, block, sizeof(block))) > 0) {
-		for (ssize_t i = 0; i < n; i++)
-			if (block[i] != (char)(total-- % 251))
-				_exit(2);
-	}
-	_exit(total == 0 ? 0 : 1);
-}
-
-/* More than any buffer holds, in pieces that fit nothing. */
-static void
-write_a_lot(struct stream *s, int peer)
-{
-	enum { TOTAL = 1000003 };
-	char *all = xmalloc(TOTAL);
-	pid_t child;
-	int status;
-
-	for (size_t i = 0; i < TOTAL; i++)
-		all[i] = (char)((TOTAL - i) % 251);
-	child = slow_reader(peer, TOTAL);
-	for (size_t at = 0, n = 1; at < TOTAL; at += n, n = n * 3 % 70001) {
-		if (n > TOTAL - at)
-			n = TOTAL - at;
-		stream_write(s, all + at, n);
-		assert_in_range(s->out.cap, 0, 65536);
-	}
-	assert_int_equal(stream_flush(s, SOON), 0);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	free(all);
-}
-
-static void
-a_lot_arrives_whole_through_a_socket(void **state)
-{
-	struct stream a, b;
-
-	(void)state;
-	pair(&a, &b);
-	write_a_lot(&a, b.rfd);
-	end_pair(&a, &b);
-}
-
-static void
-a_lot_arrives_whole_through_a_blocking_pipe(void **state)
-{
-	struct stream s;
-	int fd[2];
-
-	(void)state;
-	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	stream_init(&s, -1, fd[1]);
-	write_a_lot(&s, fd[0]);
-	stream_release(&s);
-	assert_int_equal(close(fd[0]), 0);
-}
-
-static void
-a_full_blocking_pipe_times_out(void **state)
-{
-	char block[65536];
-	struct stream s;
-	int fd[2];
-
-	(void)state;
-	memset(block, 'x', sizeof(block));
-	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	assert_int_equal(write(fd[1], block, 10000), 10000);
-	stream_init(&s, -1, fd[1]);	/* there is room, but not for all */
-	s.write_deadline = now_ms() + 50;
-	stream_write(&s, block, sizeof(block));
-	stream_write(&s, block, sizeof(block));
-	assert_int_equal(stream_flush(&s, now_ms() + 50), -1);
-	assert_int_equal(errno, ETIMEDOUT);
-	stream_release(&s);
-	assert_int_equal(close(fd[0]), 0);
-}
-
-static void
-goodbye_ends_a_pipe_and_release_keeps_errno(void **state)
-{
-	struct stream s;
-	char c;
-	int fd[2];
-
-	(void)state;
-	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	stream_init(&s, -1, fd[1]);
-	stream_puts(&s, "x");
-	stream_goodbye(&s, SOON);
-	assert_int_equal(read(fd[0], &c, 1), 1);
-	assert_int_equal(read(fd[0], &c, 1), 0);
-	errno = EXDEV;
-	stream_release(&s);
-	stream_release(&s);
-	assert_int_equal(errno, EXDEV);
-	assert_int_equal(close(fd[0]), 0);
-}
-
-/* ---- descriptors ---- */
-
-static void
-unix_pair(struct stream *a, struct stream *b)
-{
-	int fd[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    fd), 0);
-	stream_init_unix(a, fd[0]);
-	stream_init_unix(b, fd[1]);
-}
-
-static void
-a_descriptor_travels_with_its_frame(void **state)
-{
-	struct buf line = BUF_INIT;
-	struct stream a, b;
-	int fd[2], got;
-	char c;
-
-	(void)state;
-	unix_pair(&a, &b);
-	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
-	stream_puts(&a, "before\n");
-	assert_int_equal(stream_send_fd(&a, fd[1], "with\n", 5, SOON), 0);
-	assert_int_equal(close(fd[1]), 0);
-	assert_int_equal(stream_line(&b, &line, 100, EOL_LF, SOON), LINE_OK);
-	assert_string_equal(line.data, "before");
-	assert_int_equal(stream_line(&b, &line, 100, EOL_LF, SOON), LINE_OK);
-	assert_string_equal(line.data, "with");
-	assert_true((got = stream_take_fd(&b)) != -1);
-	assert_int_equal(stream_take_fd(&b), -1);
-	assert_true(fcntl(got, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(write(got, "!", 1), 1);
-	assert_int_equal(read(fd[0], &c, 1), 1);
-	assert_int_equal(close(got), 0);
-	assert_int_equal(read(fd[0], &c, 1), 0);
-	assert_int_equal(close(fd[0]), 0);
-	buf_release(&line);
-	end_pair(&a, &b);
-}
-
-/* How many descriptors has this process open? */
-static int
-open_files(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
-static void
-unasked_descriptors_are_closed(void **state)
-{
-	struct buf line = BUF_INIT;
-	struct stream a, b;
-	int before;
-
-	(void)state;
-	unix_pair(&a, &b);
-	before = open_files();
-	for (int i = 0; i < STREAM_FDS + 3; i++)
-		assert_int_equal(stream_send_fd(&a, a.rfd, "x\n", 2, SOON), 0);
-	for (int i = 0; i < STREAM_FDS + 3; i++)
-		assert_int_equal(stream_line(&b, &line, 9, EOL_LF, SOON),
-		    LINE_OK);
-	assert_int_equal(open_files(), before + STREAM_FDS);
-	end_pair(&a, &b);
-	assert_int_equal(open_files(), before - 2);
-	buf_release(&line);
-}
-
-/* ---- the relay ---- */
-
-/* Runs the relay between two pairs in a child; gives us the outer ends. */
-static pid_t
-relay(struct stream *client, struct stream *session, int idle_s)
-{
-	struct stream a, b;
-	pid_t child;
-	int r;
-
-	pair(client, &a);
-	pair(session, &b);
-	if ((child = fork()) == 0) {
-		end_pair(client, session);
-		stream_puts(&a, "+OK hello\r\n");
-		r = stream_splice(&a, &b, idle_s);
-		_exit(r == 0 ? 0 : errno);
-	}
-	end_pair(&a, &b);
-	return child;
-}
-
-static void
-assert_ends_with(pid_t child, int error)
-{
-	int status;
-
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), error);
-}
-
-static void
-assert_hears(struct stream *s, const char *text)
-{
-	struct buf line = BUF_INIT;
-
-	assert_int_equal(stream_line(s, &line, 100, EOL_CRLF, SOON), LINE_OK);
-	assert_string_equal(line.data, text);
-	buf_release(&line);
-}
-
-static void
-the_relay_moves_both_ways_and_ends_with_the_session(void **state)
-{
-	struct stream client, session;
-	const char *p;
-	pid_t child;
-
-	(void)state;
-	child = relay(&client, &session, 10);
-	assert_hears(&client, "+OK hello");
-	say(&client, "STAT\r\n", 6);
-	assert_hears(&session, "STAT");
-	say(&session, "+OK 1 2\r\n", 9);
-	assert_hears(&client, "+OK 1 2");
-	say(&session, "+OK bye\r\n", 9);
-	stream_release(&session);
-	assert_hears(&client, "+OK bye");
-	assert_int_equal(stream_peek(&client, &p, SOON), 0);
-	assert_ends_with(child, 0);
-	stream_release(&client);
-}
-
-static void
-a_client_that_half_closes_gets_its_answer(void **state)
-{
-	struct stream client, session;
-	const char *p;
-	pid_t child;
-
-	(void)state;
-	child = relay(&client, &session, 10);
-	stream_puts(&client, "QUIT\r\n");
-	stream_goodbye(&client, SOON);
-	assert_hears(&session, "QUIT");
-	assert_int_equal(stream_peek(&session, &p, SOON), 0);
-	say(&session, "+OK bye\r\n", 9);
-	stream_release(&session);
-	assert_hears(&client, "+OK hello");
-	assert_hears(&client, "+OK bye");
-	assert_ends_with(child, 0);
-	stream_release(&client);
-}
-
-static void
-a_silent_relay_times_out(void **state)
-{
-	struct stream client, session;
-
-	(void)state;
-	assert_ends_with(relay(&client, &session, 0), ETIMEDOUT);
-	end_pair(&client, &session);
-}
-
-/*
- * A megabyte of commands goes up while the session, which answers each with
- * more bytes than it had, may be waiting for its answers to go down.
- */
-static void
-the_relay_does_not_lock_up_when_both_talk(void **state)
-{
-	enum { ROUNDS = 60000 };
-	struct stream client, session;
-	struct buf line = BUF_INIT;
-	pid_t child, writer, echo;
-
-	(void)state;
-	child = relay(&client, &session, 10);
-	if ((writer = fork()) == 0) {
-		for (int i = 0; i < ROUNDS; i++)
-			stream_puts(&client, "A COMMAND, LONGISH\r\n");
-		_exit(stream_flush(&client, SOON) == 0 ? 0 : 1);
-	}
-	if ((echo = fork()) == 0) {
-		for (int i = 0; i < ROUNDS; i++) {
-			if (stream_line(&session, &line, 100, EOL_CRLF,
-			    SOON) != LINE_OK)
-				_exit(1);
-			stream_printf(&session, "%d %s\r\n", i, line.data);
-			if (i % 1000 == 0 &&
-			    stream_flush(&session, SOON) == -1)
-				_exit(1);
-		}
-		_exit(stream_flush(&session, SOON) == 0 ? 0 : 1);
-	}
-	stream_release(&session);
-	assert_hears(&client, "+OK hello");
-	for (int i = 0; i < ROUNDS; i++) {
-		assert_int_equal(stream_line(&client, &line, 100, EOL_CRLF,
-		    SOON), LINE_OK);
-		assert_int_equal(strtol(line.data, NULL, 10), i);
-	}
-	assert_ends_with(writer, 0);
-	assert_ends_with(echo, 0);
-	assert_ends_with(child, 0);
-	buf_release(&line);
-	stream_release(&client);
-}
-
 int
 main(void)
 {
@@ -723,19 +313,6 @@ main(void)
 		cmocka_unit_test(pipelined_lines_cost_one_read_and_no_wait),
 		cmocka_unit_test(what_was_written_goes_out_before_the_reader_waits),
 		cmocka_unit_test(peek_shows_and_consume_takes),
-		cmocka_unit_test(a_peer_that_does_not_read_times_out_and_breaks_the_stream),
-		cmocka_unit_test(a_peer_that_is_gone_breaks_the_stream_without_a_signal),
-		cmocka_unit_test(last_words_are_read_though_our_writing_fails),
-		cmocka_unit_test(a_lot_arrives_whole_through_a_socket),
-		cmocka_unit_test(a_lot_arrives_whole_through_a_blocking_pipe),
-		cmocka_unit_test(a_full_blocking_pipe_times_out),
-		cmocka_unit_test(goodbye_ends_a_pipe_and_release_keeps_errno),
-		cmocka_unit_test(a_descriptor_travels_with_its_frame),
-		cmocka_unit_test(unasked_descriptors_are_closed),
-		cmocka_unit_test(the_relay_moves_both_ways_and_ends_with_the_session),
-		cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
-		cmocka_unit_test(a_silent_relay_times_out),
-		cmocka_unit_test(the_relay_does_not_lock_up_when_both_talk),
 	};
 
 	alarm(60);		/* a wait without end is a failure, too */
