@@ -104,8 +104,7 @@ static const struct mechanism {
 };
 
 static void
-conclude(struct session *s, enum auth_result result, const char *user,
-    const char *who)
+conclude(struct session *s, enum auth_result result, const char *who)
 {
 	switch (result) {
 	case AUTH_OK:
@@ -113,9 +112,7 @@ conclude(struct session *s, enum auth_result result, const char *user,
 		reply(s, 235, "2.7.0", "welcome");
 		break;
 	case AUTH_FAIL:
-		s->auth_failures++;
-		log_event(NULL, "auth-failed service=smtp ip=%s user=%s",
-		    buf_str(&s->ip), quoted(user));
+		s->auth_failures++;	/* authd has logged it */
 		reply(s, 535, "5.7.8", "wrong user or password");
 		break;
 	case AUTH_LATER:
@@ -137,7 +134,7 @@ authenticate(struct session *s, const struct mechanism *m, const char *initial)
 		result = auth_ask(s->cfg, "auth", "smtp", buf_str(&l.user),
 		    buf_str(&l.pass), buf_str(&s->ip), -1, &who,
 		    deadline_in(AUTH_WAIT));
-		conclude(s, result, buf_str(&l.user), buf_str(&who));
+		conclude(s, result, buf_str(&who));
 	}
 	wipe(&l.raw);
 	wipe(&l.user);

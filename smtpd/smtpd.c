@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -55,8 +56,9 @@ int
 main(int argc, char *argv[])
 {
 	struct smtpd d = { .role = role_find("smtp") };
+	struct config *cfg;
 	const char *confdir = NULL;
-	int ch;
+	int ch, status;
 
 	setprogname(argv[0]);
 	process_init();
@@ -76,8 +78,12 @@ main(int argc, char *argv[])
 		usage();
 
 	log_init("smtpd");
-	d.cfg = config_or_die(confdir);
+	tzset();	/* the time zone is a file; no session opens one */
+	d.cfg = cfg = config_or_die(confdir);
 	if (!(d.role->flags & R_LOCAL))
 		(void)tls_current(&d);	/* without it there is no STARTTLS */
-	return serve(&d);
+	status = serve(&d);
+	SSL_CTX_free(d.tls);
+	config_free(cfg);
+	return status;
 }
