@@ -7,6 +7,7 @@
  * Way 2 and 5 of 8.  From: smtpd, queue/lookup.c.  To: resolve_expand.c.
  */
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -36,12 +37,14 @@ struct server {
 	} listeners[LISTENERS];
 	int	nlisteners;
 	struct timer resume;
+	LIST_HEAD(, client) clients;	/* owned; who is left at the end goes with the process */
 	bool	single;			/* one client, then the end */
 };
 
 struct client {
 	struct peer peer;		/* first */
 	struct server *server;
+	LIST_ENTRY(client) entry;
 };
 
 static void
@@ -95,6 +98,7 @@ client_closed(struct peer *p, const char *why)
 		loop_stop(c->server->loop);
 	else if (c->server->resume.slot != 0)
 		listeners_enable(c->server, true);
+	LIST_REMOVE(c, entry);
 	free(c);
 }
 
@@ -105,8 +109,10 @@ client_start(struct server *s, int fd)
 
 	c->server = s;
 	if (peer_init(&c->peer, s->loop, fd, client_frame,
-	    client_closed) == 0)
+	    client_closed) == 0) {
+		LIST_INSERT_HEAD(&s->clients, c, entry);
 		return 0;
+	}
 	log_errno(NULL, "client-lost");
 	free(c);
 	return -1;
