@@ -19,7 +19,8 @@
 #include "log.h"
 #include "queue.h"
 
-#define LOCKED_MS	1000		/* still being written */
+#define LOCKED_MS	20		/* not acknowledged yet: doubled each time, */
+#define LOCKED_TIMES	6		/* as often as this */
 #define NO_FDS_MS	5000		/* descriptors or memory are short */
 #define REPORT_MS	60000		/* inject would not take the report */
 #define LONGEST_MS	(5 * 3600 * 1000)	/* no wait is longer, whatever a file or the clock says */
@@ -73,14 +74,18 @@ open_message(struct msg *m)
 
 	spool_name(name, m->id, m->size);
 	fd = spool_open_file(Q.spool.queue, name);
-	if (fd != -1)
+	if (fd != -1) {
+		m->locked = 0;
 		return fd;
+	}
 	switch (errno) {
 	case ENOENT:
 		msg_forget(m);
 		break;
 	case EWOULDBLOCK:
-		retry_later(m, LOCKED_MS);
+		retry_later(m, LOCKED_MS << m->locked);
+		if (m->locked < LOCKED_TIMES)
+			m->locked++;
 		break;
 	case EMFILE:
 	case ENFILE:

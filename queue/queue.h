@@ -40,6 +40,7 @@ struct msg {
 	char	id[ID_LEN + 1];
 	bool	forced;			/* an administrator said: now */
 	bool	on_trial;		/* found damaged once; looked at again */
+	unsigned char locked;		/* times in a row it was found locked */
 	int64_t	size;			/* of the message, bytes */
 	int64_t	due;			/* monotonic ms; 0: a first attempt, at once */
 	unsigned slot;			/* in the heap, from 1; 0: not in it */

@@ -23,8 +23,11 @@
 #include "queue.h"
 
 #define RESCAN_MS	(10 * 60 * 1000)
-/* A name seen by inotify is looked at this much later if no notice comes: it may still be locked, or a copy under way. */
-#define SETTLE_MS	1000
+/*
+ * A name seen by inotify is looked at this much later if no notice comes first
+ * (the kernel holds only ten of them): inject is just about to unlock it.
+ */
+#define SETTLE_MS	20
 #define STALE_S		3600	/* an unfinished file of this age is garbage */
 
 /*
