@@ -88,6 +88,7 @@ converse(struct attempt *a, int fd, const struct target *t)
 	    a->job->id, &a->why);
 	if (result == CLIENT_TLS) {
 		again.tried = false;
+		a->c->fault = "connect";
 		fd = connect_race(&again, 1, a->r->wait.connect, &which,
 		    &a->why);
 		if (fd != -1)
@@ -97,6 +98,8 @@ converse(struct attempt *a, int fd, const struct target *t)
 	buf_release(&ip);
 	if (a->c->said_421)
 		a->enough = true;
+	if (result == CLIENT_OPEN)
+		a->c->fault = NULL;
 	return result == CLIENT_OPEN;
 }
 
@@ -137,9 +140,11 @@ try_group(struct attempt *a)
 
 	while (a->sessions < SESSIONS_MAX && job_is_pending(a->job) &&
 	    has_untried(&a->route)) {
-		int fd = connect_race(a->route.target, a->route.ntargets,
-		    a->r->wait.connect, &which, &a->why);
+		int fd;
 
+		a->c->fault = "connect";
+		fd = connect_race(a->route.target, a->route.ntargets,
+		    a->r->wait.connect, &which, &a->why);
 		if (fd != -1)
 			try_target(a, fd, &a->route.target[which]);
 		else
@@ -150,27 +155,21 @@ try_group(struct attempt *a)
 static void
 walk_hosts(struct attempt *a)
 {
-	if (!route_find(a->r, a->job, &a->route, &a->why)) {
-		a->c->fault = "dns";
-		return;
-	}
 	a->c->fault = "dns";
+	if (!route_find(a->r, a->job, &a->route, &a->why))
+		return;
 	while (job_is_pending(a->job) && !a->enough &&
 	    a->sessions < SESSIONS_MAX &&
-	    route_group(a->r, &a->route, &a->why)) {
-		a->c->fault = "connect";
+	    route_group(a->r, &a->route, &a->why))
 		try_group(a);
-	}
 }
 
 /* Whoever has no outcome yet gets the last failure. */
 static void
 settle_rest(struct attempt *a)
 {
-	if (!job_is_pending(a->job)) {
-		a->c->fault = NULL;
+	if (!job_is_pending(a->job))
 		return;
-	}
 	if (a->no_utf8 && !a->temporary)
 		outcome_set(&a->why, FAIL, "5.6.7", "mail",
 		    "no host of the destination takes SMTPUTF8, which the "

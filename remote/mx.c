@@ -70,9 +70,15 @@ find_relay(struct route *route, const char *relay, struct outcome *why)
 
 	route->relay = true;
 	route->lmtp = strncmp(relay, "unix:", 5) == 0;
-	if (*relay != ':' && netaddr_parse(relay, &addr) == 0)
-		return one_target(route, route->lmtp ? relay + 5 : relay,
-		    &addr);
+	if (*relay != ':' && netaddr_parse(relay, &addr) == 0) {
+		struct buf text = BUF_INIT;
+
+		netaddr_text(&addr, &text);
+		(void)one_target(route, route->lmtp ? relay + 5 :
+		    buf_str(&text), &addr);
+		buf_release(&text);
+		return true;
+	}
 	len = colon == NULL ? 0 : (size_t)(colon - relay);
 	if (!route->lmtp && len > 0 && len < sizeof(host)) {
 		if (*relay == '[' && relay[len - 1] == ']') {
