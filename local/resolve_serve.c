@@ -24,6 +24,7 @@
 #include "serve.h"
 
 #define LISTENERS	8
+#define ANSWERS_MAX	(16u * 1024 * 1024)	/* bytes waiting for one client: pipelined questions about long lists */
 #define PAUSE_MS	1000	/* no new clients when descriptors have run out */
 
 struct server {
@@ -110,6 +111,7 @@ client_start(struct server *s, int fd)
 	c->server = s;
 	if (peer_init(&c->peer, s->loop, fd, client_frame,
 	    client_closed) == 0) {
+		c->peer.out.max = ANSWERS_MAX;
 		LIST_INSERT_HEAD(&s->clients, c, entry);
 		return 0;
 	}
