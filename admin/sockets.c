@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sysexits.h>
@@ -22,6 +23,7 @@
 #include "log.h"
 #include "netaddr.h"
 
+#define TRIES		25	/* 20 ms apart, while an address is in use */
 #define MODE_LMTP	0666	/* takes mail for our mailboxes only, as `inject` does */
 
 /* Who listens on which Unix socket, by which name. */
@@ -105,6 +107,27 @@ bind_datagram(const char *path, mode_t mode)
 	return fd;
 }
 
+/*
+ * Opens `spec`.  A program of a former supervisor that is just ending gives up
+ * its sign of life an instant before its sockets (the kernel closes the last
+ * descriptor first), so an address in use is asked for again, not for long.
+ */
+static int
+listen_on(const char *spec, mode_t mode, bool datagram)
+{
+	int fd = -1;
+
+	for (int i = 0; i < TRIES && !serve_stopping(); i++) {
+		fd = datagram ? bind_datagram(spec + strlen("unix:"), mode) :
+		    netaddr_listen(spec, (int)mode);
+		if (fd != -1 || errno != EADDRINUSE)
+			break;
+		(void)poll(NULL, 0, 20);
+		errno = EADDRINUSE;
+	}
+	return fd;
+}
+
 static int
 open_inner(const struct config *cfg, const struct inner *x, struct sockets *s)
 {
@@ -113,8 +136,7 @@ open_inner(const struct config *cfg, const struct inner *x, struct sockets *s)
 	int fd;
 
 	buf_addf(&spec, "unix:%s", path);
-	fd = x->datagram ? bind_datagram(path, x->mode) :
-	    netaddr_listen(spec.data, (int)x->mode);
+	fd = listen_on(spec.data, x->mode, x->datagram);
 	buf_release(&spec);
 	if (fd == -1 || keep(s, fd, x->name) == -1) {
 		warn("cannot listen on %s", path);
@@ -134,7 +156,7 @@ open_outer(const struct config *cfg, const struct outer *x, struct sockets *s)
 		return 0;
 	}
 	for (size_t i = 0; i < l->n; i++) {
-		int fd = netaddr_listen(l->v[i], MODE_LMTP);
+		int fd = listen_on(l->v[i], MODE_LMTP, false);
 
 		if (fd != -1 && keep(s, fd, x->name) == 0)
 			continue;
