@@ -225,17 +225,23 @@ is_ascii(const char *s, size_t len)
 	return true;
 }
 
+static enum addr_result
+check_bytes(const char *s, size_t len, unsigned flags)
+{
+	if (has_control(s, len) || !is_utf8(s, len))
+		return ADDR_SYNTAX;
+	return flags & ADDR_ALLOW_UTF8 || is_ascii(s, len) ? ADDR_OK :
+	    ADDR_UTF8;
+}
+
 enum addr_result
 address_parse(const char *s, size_t len, unsigned flags, struct buf *out)
 {
 	size_t before = out->len;
-	enum addr_result result;
+	enum addr_result result = check_bytes(s, len, flags);
 
-	if (has_control(s, len) || !is_utf8(s, len))
-		return ADDR_SYNTAX;
-	if ((flags & ADDR_ALLOW_UTF8) == 0 && !is_ascii(s, len))
-		return ADDR_UTF8;
-	result = mailbox(s, len, flags, out);
+	if (result == ADDR_OK)
+		result = mailbox(s, len, flags, out);
 	if (result != ADDR_OK)
 		buf_cut(out, before);
 	return result;
@@ -299,8 +305,10 @@ address_path(const char *s, size_t len, unsigned flags, struct buf *out,
 	if (v.p == v.end)
 		return ADDR_OK;		/* <> */
 	if (*v.p == '@') {
-		enum addr_result result = skip_route(&v);
+		enum addr_result result = check_bytes(s, end, flags);
 
+		if (result == ADDR_OK)
+			result = skip_route(&v);
 		if (result != ADDR_OK)
 			return result;
 	}
