@@ -30,6 +30,7 @@ static const struct refusal unknown = {
 struct view {
 	const char *s;
 	size_t	 len;
+	bool	 utf8;		/* SMTPUTF8: values may be more than ASCII */
 };
 
 static bool
@@ -58,19 +59,21 @@ static struct view
 cut(struct view *v, char stop)
 {
 	const char *end = v->len == 0 ? NULL : memchr(v->s, stop, v->len);
-	struct view head = { v->s, end == NULL ? v->len : (size_t)(end - v->s) };
-	size_t used = head.len + (end != NULL);
+	struct view head = *v;
+	size_t used;
 
+	head.len = end == NULL ? v->len : (size_t)(end - v->s);
+	used = head.len + (end != NULL);
 	v->s += used;
 	v->len -= used;
 	return head;
 }
 
-/* ---- values ------------------------------------------------------------ */
+/* ---- values ---- */
 
 /* xtext (RFC 3461 section 4) of printable text; NULL: malformed or empty. */
 static char *
-xtext_value(struct view v, size_t max, bool utf8)
+xtext_value(struct view v, size_t max)
 {
 	struct buf out = BUF_INIT;
 	bool ok = v.len > 0 && v.len <= max &&
@@ -79,7 +82,7 @@ xtext_value(struct view v, size_t max, bool utf8)
 
 	for (size_t i = 0; ok && i < out.len; i++)
 		if ((unsigned char)out.data[i] < 0x20 || out.data[i] == 0x7f ||
-		    (!utf8 && (unsigned char)out.data[i] > 0x7f))
+		    (!v.utf8 && (unsigned char)out.data[i] > 0x7f))
 			ok = false;
 	if (ok)
 		return buf_detach(&out);
@@ -143,11 +146,11 @@ set_envid(void *to, struct view v)
 {
 	struct mail *m = to;
 
-	m->envid = xtext_value(v, ENVID_MAX, false);
+	m->envid = xtext_value(v, ENVID_MAX);
 	return m->envid != NULL;
 }
 
-/* RFC 4954 section 5: who the client says has written it.  Read, not believed. */
+/* RFC 4954 section 5: who has written it, as the client says.  Not believed. */
 static bool
 set_auth(void *to, struct view v)
 {
@@ -156,7 +159,7 @@ set_auth(void *to, struct view v)
 	(void)to;
 	if (view_is(v, "<>"))
 		return true;
-	value = xtext_value(v, COMMAND_MAX, true);
+	value = xtext_value(v, COMMAND_MAX);
 	free(value);
 	return value != NULL;
 }
@@ -187,8 +190,9 @@ set_notify(void *to, struct view v)
 
 /* "rfc822;xtext": a type, which is an atom, and an address. */
 static bool
-set_orcpt(struct rcpt *r, struct view v, bool utf8)
+set_orcpt(void *to, struct view v)
 {
+	struct rcpt *r = to;
 	struct view type = cut(&v, ';');
 	struct buf out = BUF_INIT;
 	char *addr;
@@ -198,7 +202,7 @@ set_orcpt(struct rcpt *r, struct view v, bool utf8)
 	for (size_t i = 0; i < type.len; i++)
 		if (!isalnum((unsigned char)type.s[i]) && type.s[i] != '-')
 			return false;
-	if ((addr = xtext_value(v, ORCPT_MAX, utf8)) == NULL)
+	if ((addr = xtext_value(v, ORCPT_MAX)) == NULL)
 		return false;
 	buf_add(&out, type.s, type.len);
 	buf_addc(&out, ';');
@@ -208,19 +212,7 @@ set_orcpt(struct rcpt *r, struct view v, bool utf8)
 	return true;
 }
 
-static bool
-set_orcpt_ascii(void *to, struct view v)
-{
-	return set_orcpt(to, v, false);
-}
-
-static bool
-set_orcpt_utf8(void *to, struct view v)
-{
-	return set_orcpt(to, v, true);
-}
-
-/* ---- parameters ---------------------------------------------------------- */
+/* ---- parameters ---- */
 
 struct param {
 	const char *name;
@@ -239,12 +231,7 @@ static const struct param mail_params[] = {
 };
 static const struct param rcpt_params[] = {
 	{ "NOTIFY",	set_notify, false },	/* RFC 3461 section 4.1 */
-	{ "ORCPT",	set_orcpt_ascii, false },	/* RFC 3461 section 4.2 */
-	{ NULL, NULL, false }
-};
-static const struct param rcpt_utf8_params[] = {
-	{ "NOTIFY",	set_notify, false },
-	{ "ORCPT",	set_orcpt_utf8, false },	/* RFC 6533 section 3 */
+	{ "ORCPT",	set_orcpt, false },	/* RFC 3461 section 4.2 */
 	{ NULL, NULL, false }
 };
 
@@ -290,13 +277,13 @@ params_read(const struct param *table, struct view v, void *to)
 			return NULL;
 		for (start = v.s; v.len > 0 && !is_blank(*v.s); v.len--)
 			v.s++;
-		struct view word = { start, (size_t)(v.s - start) };
+		struct view word = { start, (size_t)(v.s - start), v.utf8 };
 		if ((why = param_read(table, word, &seen, to)) != NULL)
 			return why;
 	}
 }
 
-/* ---- paths ------------------------------------------------------------------ */
+/* ---- paths ---- */
 
 static const struct refusal *
 address_refusal(enum addr_result result, bool is_sender)
@@ -304,17 +291,15 @@ address_refusal(enum addr_result result, bool is_sender)
 	static const struct refusal sender[] = {
 		[ADDR_SYNTAX] = { 501, "5.1.7", "cannot read that address" },
 		[ADDR_TOO_LONG] = { 501, "5.1.7", "that address is too long" },
-		[ADDR_UTF8] = { 553, "5.6.7", "non-ASCII address without SMTPUTF8" },
-		[ADDR_NO_DOMAIN] = { 553, "5.1.7", "need an address with a domain" },
+		[ADDR_UTF8] = { 553, "5.6.7", "not ASCII, and no SMTPUTF8" },
+		[ADDR_NO_DOMAIN] = { 553, "5.1.7", "address without a domain" },
 	}, recipient[] = {
 		[ADDR_SYNTAX] = { 501, "5.1.3", "cannot read that address" },
 		[ADDR_TOO_LONG] = { 501, "5.1.3", "that address is too long" },
-		[ADDR_UTF8] = { 553, "5.6.7", "non-ASCII address without SMTPUTF8" },
-		[ADDR_NO_DOMAIN] = { 553, "5.1.3", "need an address with a domain" },
+		[ADDR_UTF8] = { 553, "5.6.7", "not ASCII, and no SMTPUTF8" },
+		[ADDR_NO_DOMAIN] = { 553, "5.1.3", "address without a domain" },
 	};
 
-	if (result == ADDR_OK)
-		return NULL;
 	return is_sender ? &sender[result] : &recipient[result];
 }
 
@@ -335,7 +320,8 @@ path_read(const char *word, struct view *v, unsigned flags, struct buf *out)
 	skip_blanks(v);		/* "MAIL FROM: <x>" is wrong but common */
 	if (v->len == 0)
 		return &syntax_error;
-	result = address_path(v->s, v->len, flags | ADDR_ALLOW_UTF8, out, &used);
+	result = address_path(v->s, v->len, flags | ADDR_ALLOW_UTF8, out,
+	    &used);
 	if (result != ADDR_OK)
 		return address_refusal(result, *word == 'F');
 	v->s += used;
@@ -355,7 +341,7 @@ is_ascii(const char *s)
 const struct refusal *
 mail_parse(const char *s, size_t len, bool bare, struct mail *out)
 {
-	struct view v = { s, len };
+	struct view v = { s, len, false };
 	struct buf path = BUF_INIT;
 	const struct refusal *why;
 
@@ -374,14 +360,14 @@ mail_parse(const char *s, size_t len, bool bare, struct mail *out)
 const struct refusal *
 rcpt_parse(const char *s, size_t len, bool utf8, struct rcpt *out)
 {
-	struct view v = { s, len };
+	struct view v = { s, len, utf8 };
 	struct buf path = BUF_INIT;
 	const struct refusal *why;
 
 	*out = (struct rcpt)RCPT_INIT;
 	why = path_read("TO:", &v, ADDR_ALLOW_BARE, &path);
 	if (why == NULL)
-		why = params_read(utf8 ? rcpt_utf8_params : rcpt_params, v, out);
+		why = params_read(rcpt_params, v, out);
 	if (why == NULL && path.len == 0)
 		why = address_refusal(ADDR_SYNTAX, false);
 	if (why == NULL && !utf8 && !is_ascii(buf_str(&path)))

@@ -127,7 +127,7 @@ log_verdict(const struct session *s, const struct handoff *h,
 	buf_release(&with);
 }
 
-/* In LMTP each recipient that was accepted gets its own answer (RFC 2033 section 4.2). */
+/* In LMTP each accepted recipient gets its own answer (RFC 2033, 4.2). */
 static void
 answer(struct session *s, const struct handoff *h, const struct verdict *v)
 {

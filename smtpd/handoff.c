@@ -15,11 +15,12 @@
 #include "log.h"
 #include "smtpd.h"
 
-#define READY_WAIT	110	/* s; a client waits 120 for the 354 (RFC 5321 section 4.5.3.2.5) */
+/* Seconds.  The client waits 120 and 600 for us (RFC 5321, 4.5.3.2). */
+#define READY_WAIT	110
 #define WRITE_WAIT	120
-#define ACCEPT_WAIT	300	/* s; the client waits 600 (section 4.5.3.2.6) */
+#define ACCEPT_WAIT	300
 
-/* ---- verdicts ---------------------------------------------------------------- */
+/* ---- verdicts ---- */
 
 /* "5.7.1", and of the same class as the code. */
 static bool
@@ -79,7 +80,7 @@ verdict_gone(struct verdict *v)
 	verdict_set(v, 451, "4.3.0", "the queue is not reachable now");
 }
 
-/* ---- the envelope --------------------------------------------------------------- */
+/* ---- the envelope ---- */
 
 /* RFC 3848, RFC 6531 section 4.3. */
 void
@@ -101,7 +102,7 @@ with_text(const struct session *s, struct buf *out)
 		buf_addc(out, 'A');
 }
 
-/* Who brought it; the public socket of sendmail takes nobody's word for that. */
+/* Who brought it; the public socket takes nobody's word for that. */
 static void
 add_trace(const struct session *s, struct buf *frame)
 {
@@ -170,9 +171,9 @@ send_word(struct handoff *h, const char *verb)
 	buf_release(&frame);
 }
 
-/* ---- the conversation --------------------------------------------------------------- */
+/* ---- the conversation ---- */
 
-/* Waits for `word` (false: it is "err", or inject is gone; the verdict knows). */
+/* Waits for `word`; false: it is "err", or inject is gone: see the verdict. */
 static bool
 await(struct handoff *h, const char *word, int wait_s, struct verdict *v)
 {

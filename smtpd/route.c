@@ -72,7 +72,7 @@ route_connect(struct session *s)
 	return 0;
 }
 
-/* An alias: its targets follow, one frame each. We want to know a single one. */
+/* The targets of an alias, one frame each; one that stands alone is kept. */
 static int
 read_targets(struct session *s, struct route *r, int64_t count,
     struct buf *line, int64_t deadline)

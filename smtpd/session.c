@@ -19,14 +19,14 @@
 #include "sasl.h"
 #include "smtpd.h"
 
-#define ERRORS_SLOW	10	/* from here on each costs the client a second */
+#define ERRORS_SLOW	10	/* from here on each costs a second */
 #define ERRORS_MAX	20
-#define JUNK_MAX	100	/* NOOP, RSET, VRFY... without a message between them */
+#define JUNK_MAX	100	/* NOOP, RSET... without a message */
 #define TARPIT_MS	1000
 #define GOODBYE_WAIT	10	/* s */
 #define LINGER_WAIT	2	/* s */
 #define LINGER_MAX	(256 * 1024)
-#define REPLY_TEXT	480	/* bytes; RFC 5321 section 4.5.3.1.5 allows 512 */
+#define REPLY_TEXT	480	/* bytes; RFC 5321, 4.5.3.1.5 has 512 */
 
 static const struct role roles[] = {
 	{ "smtp", R_STARTTLS | R_STRANGER, "net/inject" },
@@ -53,7 +53,7 @@ is_submission(const char *listener)
 	return role != NULL && (role->flags & R_AUTH);
 }
 
-/* ---- replies ------------------------------------------------------------- */
+/* ---- replies ---- */
 
 static bool
 is_clients_error(int code)
@@ -89,7 +89,7 @@ reply_close(struct session *s, int code, const char *enh, const char *text)
 	s->linger = true;
 }
 
-/* ---- reading ----------------------------------------------------------------- */
+/* ---- reading ---- */
 
 enum line
 session_line(struct session *s, size_t max)
@@ -126,9 +126,9 @@ session_line(struct session *s, size_t max)
 	return got;
 }
 
-/* ---- the loop ------------------------------------------------------------------ */
+/* ---- the loop ---- */
 
-/* Waits TARPIT_MS before the collected replies go out, or until the client has left. */
+/* Waits before the collected replies go out, or until the client has left. */
 static void
 tarpit(struct session *s)
 {
@@ -187,7 +187,7 @@ step(struct session *s)
 		s->closing = true;
 }
 
-/* ---- the beginning and the end ----------------------------------------------------- */
+/* ---- the beginning and the end ---- */
 
 /*
  * Has the client spoken before we said who we are?  Only a bot that reads no
@@ -210,8 +210,8 @@ greet(struct session *s)
 		return;
 	}
 	if (talks_first(s)) {
-		log_event(NULL, "refused ip=%s text=\"talks before the banner\"",
-		    buf_str(&s->ip));
+		log_event(NULL, "refused ip=%s "
+		    "text=\"talks before the banner\"", buf_str(&s->ip));
 		reply_close(s, 554, "5.5.1", "wait for the banner");
 		return;
 	}

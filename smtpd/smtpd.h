@@ -29,13 +29,13 @@
 #define COMMAND_WAIT	300	/* s, RFC 5321 section 4.5.3.2.7 */
 #define HELO_MAX	255
 
-/* ---- roles ---------------------------------------------------------- */
+/* ---- roles ---- */
 #define R_AUTH		0x01u	/* offers AUTH and wants it before MAIL */
 #define R_TLS		0x02u	/* TLS from the first byte */
 #define R_STARTTLS	0x04u
-#define R_LMTP		0x08u	/* LHLO; own domains only; an answer for each recipient */
-#define R_LOCAL		0x10u	/* `sendmail -bs`: the user who calls it is its client */
-#define R_FIX		0x20u	/* a submission: inject adds Date and Message-ID */
+#define R_LMTP		0x08u	/* LHLO; own domains; answers by recipient */
+#define R_LOCAL		0x10u	/* `sendmail -bs`: for whoever runs it */
+#define R_FIX		0x20u	/* submission: inject adds Date, Message-ID */
 #define R_STRANGER	0x40u	/* must wait for the banner */
 
 struct role {
@@ -47,15 +47,15 @@ struct role {
 /* NULL: no such role. */
 const struct role *role_find(const char *name);
 
-/* ---- what the parent prepares --------------------------------------- */
+/* ---- what the parent prepares ---- */
 struct smtpd {
 	const struct config *cfg;	/* borrowed */
-	const struct role *role;	/* borrowed; where the listener's name says none */
-	SSL_CTX	*tls;			/* owned; NULL: none, or none that works */
-	struct timespec tls_seen[2];	/* mtimes of certificate and key when they were read */
+	const struct role *role;	/* borrowed; without a listener's */
+	SSL_CTX	*tls;			/* owned; NULL: none that works */
+	struct timespec tls_seen[2];	/* mtimes of the files it came from */
 };
 
-/* ---- one transaction ------------------------------------------------- */
+/* ---- one transaction ---- */
 struct mail {			/* MAIL FROM */
 	char	*sender;	/* owned; canonical, "" for <> */
 	int64_t	 size;		/* bytes announced by SIZE=, -1: not said */
@@ -65,7 +65,7 @@ struct mail {			/* MAIL FROM */
 };
 
 struct rcpt {			/* RCPT TO */
-	char	*addr;		/* owned; canonical; without '@' only right after parsing */
+	char	*addr;		/* owned; canonical; bare when just parsed */
 	unsigned notify;	/* NOTIFY_*; 0: not said */
 	char	*orcpt;		/* owned; decoded "type;address", or NULL */
 };
@@ -79,7 +79,7 @@ struct txn {
 #define MAIL_INIT	{ NULL, -1, false, false, NULL, NULL }
 #define RCPT_INIT	{ NULL, 0, NULL }
 
-/* ---- one session ------------------------------------------------------ */
+/* ---- one session ---- */
 enum phase { FRESH, GREETED, MAIL, RCPT };	/* what was accepted last */
 enum greeting { NO_GREETING, HELO, EHLO, LHLO };
 
@@ -90,19 +90,19 @@ struct session {
 	const struct serve_conn *conn;	/* borrowed */
 	struct stream st;		/* the client */
 	struct buf line;		/* the command being run */
-	struct buf ip;			/* of the client as text; "unix" for a pipe or Unix socket */
+	struct buf ip;			/* of the client; or "unix" */
 	bool	 trusted;		/* its address may relay */
-	bool	 near;			/* it sits on this host: AUTH without TLS */
+	bool	 near;			/* on this host: AUTH without TLS */
 
 	enum phase phase;
 	enum greeting greeting;
-	struct buf helo;		/* what it calls itself; harmless in a header */
-	char	*user;			/* owned; the address it logged in as, or NULL */
+	struct buf helo;		/* what it calls itself, blunted */
+	char	*user;			/* owned; who logged in, or NULL */
 	struct txn txn;
 
-	bool	 pending;		/* more input had arrived when this command was read */
+	bool	 pending;		/* more had arrived with this command */
 	bool	 closing;		/* the last reply has been written */
-	bool	 linger;		/* the client may still be talking: do not let a reset eat our reply */
+	bool	 linger;		/* it may still talk: see farewell() */
 	bool	 slow;			/* make it wait for this reply */
 	unsigned errors, junk, auth_failures;
 	unsigned accepted, refused;	/* recipients */
@@ -126,42 +126,56 @@ bool	session_may_auth(const struct session *);
 void	reply(struct session *, int code, const char *enh, const char *fmt, ...)
 	    __attribute__((format(printf, 4, 5)));
 /* A reply, after which the session ends. */
-void	reply_close(struct session *, int code, const char *enh, const char *text);
-/* Reads one line as stream_line() does, with the session's deadline; after anything but LINE_OK the session was answered for it. */
+void	reply_close(struct session *, int code, const char *enh,
+	    const char *text);
+/*
+ * stream_line() with the session's deadline.  Anything but LINE_OK has been
+ * answered when this returns.
+ */
 enum line session_line(struct session *, size_t max);
 
-/* ---- verbs.c ----------------------------------------------------------- */
-/* Runs one command line of len bytes, its CRLF already removed; changes it. */
+/* ---- verbs.c ---- */
+/* Runs one command line of len bytes, without its CRLF; changes it. */
 void	verb_dispatch(struct session *, char *line, size_t len);
 
-/* ---- args.c -------------------------------------------------------------- */
+/* ---- args.c ---- */
 struct refusal {
 	int	code;
 	const char *enh, *text;
 };
 
 /*
- * Reads "FROM:<path> PARAM..." and "TO:<path> PARAM...".  NULL, or what to answer;
- * out is then neutral.  `bare`: addresses may lack a domain (for RCPT always: postmaster).
+ * Reads "FROM:<path> PARAM..." and "TO:<path> PARAM...".  NULL, or what to
+ * answer; out is then neutral.  `bare`: the address may lack a domain (for
+ * RCPT it always may: postmaster).  `utf8`: what MAIL has said.
  */
-const struct refusal *mail_parse(const char *s, size_t len, bool bare, struct mail *out);
-const struct refusal *rcpt_parse(const char *s, size_t len, bool utf8, struct rcpt *out);
+const struct refusal *mail_parse(const char *s, size_t len, bool bare,
+	    struct mail *out);
+const struct refusal *rcpt_parse(const char *s, size_t len, bool utf8,
+	    struct rcpt *out);
 void	mail_release(struct mail *);
 void	rcpt_release(struct rcpt *);
 
-/* ---- txn.c ----------------------------------------------------------------- */
+/* ---- txn.c ---- */
 void	do_mail(struct session *, const char *arg);
 void	do_rcpt(struct session *, const char *arg);
-/* Forgets the transaction; the phase falls back to GREETED (or FRESH). */
+/* Forgets the transaction; MAIL and RCPT fall back to GREETED. */
 void	txn_reset(struct session *);
 
-/* ---- route.c --------------------------------------------------------------- */
-enum route_kind { ROUTE_MAILBOX, ROUTE_ALIAS, ROUTE_REMOTE, ROUTE_RELAY, ROUTE_REFUSE, ROUTE_LATER };
+/* ---- route.c ---- */
+enum route_kind {
+	ROUTE_MAILBOX,
+	ROUTE_ALIAS,
+	ROUTE_REMOTE,
+	ROUTE_RELAY,
+	ROUTE_REFUSE,
+	ROUTE_LATER
+};
 
 struct route {
 	enum route_kind kind;
 	bool	 local;		/* its domain is one of ours */
-	struct buf address;	/* MAILBOX: its address; ALIAS: the target if it has just one */
+	struct buf address;	/* MAILBOX: its own; ALIAS: its only target */
 	int	 code;		/* REFUSE, LATER */
 	struct buf enh, text;
 };
@@ -172,7 +186,7 @@ void	route_release(struct route *);
 void	route_ask(struct session *, const char *address, struct route *out);
 void	route_hang_up(struct session *);
 
-/* ---- data.c, handoff.c -------------------------------------------------------- */
+/* ---- data.c, handoff.c ---- */
 void	do_data(struct session *, const char *arg);
 
 /* An answer one of our programs gives about a message. */
@@ -181,10 +195,11 @@ struct verdict {
 	struct buf enh, text;
 };
 
-/* Fills it from a frame with code=, enh= and text=; what makes no sense becomes 451 4.3.0. */
 struct ctl;
+/* From a frame's code=, enh= and text=; a code without sense is a 451. */
 void	verdict_read(struct verdict *, const struct ctl *);
-void	verdict_set(struct verdict *, int code, const char *enh, const char *text);
+void	verdict_set(struct verdict *, int code, const char *enh,
+	    const char *text);
 void	verdict_release(struct verdict *);
 
 struct handoff {
@@ -194,10 +209,12 @@ struct handoff {
 	int64_t	 size;		/* bytes it has in the spool */
 };
 
-/* Connects, sends the envelope, waits until inject is ready. 0, or -1 with the verdict. */
-int	handoff_open(struct handoff *, struct session *, struct verdict *) __attribute__((warn_unused_result));
-/* Sends content (LF line ends). 0, or -1: inject is gone; handoff_end() may know why. */
-int	handoff_data(struct handoff *, const char *, size_t) __attribute__((warn_unused_result));
+/* Sends the envelope, waits for "ready". 0, or -1 with the verdict. */
+int	handoff_open(struct handoff *, struct session *, struct verdict *)
+	    __attribute__((warn_unused_result));
+/* Content (LF line ends). 0, or -1: inject is gone; handoff_end() says why. */
+int	handoff_data(struct handoff *, const char *, size_t)
+	    __attribute__((warn_unused_result));
 /* Ends the message and waits for the verdict: 250 and id, or not. */
 void	handoff_end(struct handoff *, struct verdict *);
 /* "ESMTPSA" and its kin; "SMTP" after HELO. Appends. */
@@ -205,10 +222,13 @@ void	with_text(const struct session *, struct buf *out);
 /* Before handoff_end(): nothing happened. */
 void	handoff_release(struct handoff *);
 
-/* ---- auth.c, starttls.c ---------------------------------------------------------- */
+/* ---- auth.c, starttls.c ---- */
 void	do_auth(struct session *, const char *arg);
 void	do_starttls(struct session *, const char *arg);
-/* Loads certificate and key if they are new; an old context that works is kept. NULL: there is none. */
+/*
+ * Loads certificate and key if they are new; while they cannot be read, the
+ * old context serves on.  NULL: there is none.  Borrowed.
+ */
 SSL_CTX	*tls_current(struct smtpd *);
 /* The handshake. -1: it failed and was logged. */
 int	session_tls(struct session *) __attribute__((warn_unused_result));

@@ -68,7 +68,7 @@ session_tls(struct session *s)
 	return -1;
 }
 
-/* Everything the client said in the clear is forgotten: anyone may have said it. */
+/* What came in the clear is forgotten: anyone may have said it. */
 static void
 forget(struct session *s)
 {

@@ -13,7 +13,8 @@
 #include "log.h"
 #include "smtpd.h"
 
-#define REFUSED_SLOW	10	/* recipients, of which most are refused: someone is guessing */
+/* So many refused recipients, and most of them: someone is guessing. */
+#define REFUSED_SLOW	10
 #define REFUSED_MAX	50
 
 void
@@ -62,7 +63,7 @@ qualify(char **addr, const char *domain)
 	*addr = buf_detach(&full);
 }
 
-/* ---- MAIL ---------------------------------------------------------------------- */
+/* ---- MAIL ---- */
 
 /*
  * Who logged in sends as himself: his own address, one that resolve puts into
@@ -125,9 +126,9 @@ do_mail(struct session *s, const char *arg)
 	reply(s, 250, "2.1.0", "sender ok");
 }
 
-/* ---- RCPT -------------------------------------------------------------------------- */
+/* ---- RCPT ---- */
 
-/* Whoever tries names until one fits gets slower and slower answers, then none. */
+/* Whoever tries names until one fits gets slow answers, then none. */
 static void
 count_refused(struct session *s)
 {
@@ -175,7 +176,7 @@ is_welcome(struct session *s, const char *addr)
 	return welcome;
 }
 
-/* "postmaster" needs no domain (RFC 5321 section 4.5.1); for `local` nobody does. */
+/* "postmaster" needs no domain (RFC 5321, 4.5.1); for `local` nobody does. */
 static bool
 complete(struct session *s, struct rcpt *r)
 {
@@ -214,7 +215,7 @@ do_rcpt(struct session *s, const char *arg)
 	else if (t->nrcpts >= (size_t)s->cfg->recipients_max)
 		reply(s, 452, "4.5.3", "too many recipients");
 	else if (!complete(s, &r))
-		refuse(s, r.addr, 553, "5.1.3", "need an address with a domain");
+		refuse(s, r.addr, 553, "5.1.3", "address without a domain");
 	else if (is_welcome(s, r.addr)) {
 		keep(t, &r);
 		s->accepted++;

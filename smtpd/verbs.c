@@ -143,7 +143,7 @@ verb_dispatch(struct session *s, char *line, size_t len)
 	}
 }
 
-/* ---- hello ------------------------------------------------------------------ */
+/* ---- hello ---- */
 
 /*
  * Keeps what the client calls itself.  It will stand in a header and in the
@@ -225,7 +225,7 @@ do_lhlo(struct session *s, const char *arg)
 	hello_extended(s, arg, LHLO);
 }
 
-/* ---- small ones ---------------------------------------------------------------- */
+/* ---- small ones ---- */
 
 static void
 do_rset(struct session *s, const char *arg)

@@ -78,7 +78,8 @@ fake_route(const char *addr)
 		{ "billy@yahoo.co.uk",
 		    "kind=mailbox local=yes address=billy@yahoo.co.uk" },
 		{ "billy+spam@yahoo.co.uk",
-		    "kind=mailbox local=yes address=billy@yahoo.co.uk ext=spam" },
+		    "kind=mailbox local=yes ext=spam "
+		    "address=billy@yahoo.co.uk" },
 		{ "postmaster@yahoo.co.uk",
 		    "kind=mailbox local=yes address=billy@yahoo.co.uk" },
 		{ "team@yahoo.co.uk", "kind=alias local=yes count=2\n"
@@ -97,7 +98,8 @@ fake_route(const char *addr)
 		{ "jean-bob+x@emc.fr",
 		    "kind=mailbox local=yes address=jean-bob@emc.fr ext=x" },
 		{ "jb@emc.fr",
-		    "kind=alias local=yes count=1\nto address=jean-bob@emc.fr" },
+		    "kind=alias local=yes count=1\n"
+		    "to address=jean-bob@emc.fr" },
 	};
 
 	for (size_t i = 0; i < N(table); i++)
@@ -344,7 +346,7 @@ client_session(void *arg)
 	return NULL;
 }
 
-/* Begins a session and leaves the banner to be read. ip NULL: over a Unix socket. */
+/* A session about to begin; `early` is said at once. ip NULL: Unix socket. */
 static void
 client_connect(struct client *c, const char *role, const char *ip,
     const char *early)

@@ -235,9 +235,10 @@ submission_wants_auth_before_mail(void **state)
 
 /* ---- AUTH: how ---- */
 
-#define P_RIGHT	"AGplYW4tYm9iQGVtYy5mcgBzZWNyZXQ="	/* jean-bob@emc.fr, secret */
-#define P_WRONG	"AGplYW4tYm9iQGVtYy5mcgB3cm9uZw=="	/* jean-bob@emc.fr, wrong */
-#define P_LATER	"AGxhdGVyAHNlY3JldA=="			/* later, secret */
+/* PLAIN of jean-bob@emc.fr with "secret", with "wrong", of "later" */
+#define P_RIGHT	"AGplYW4tYm9iQGVtYy5mcgBzZWNyZXQ="
+#define P_WRONG	"AGplYW4tYm9iQGVtYy5mcgB3cm9uZw=="
+#define P_LATER	"AGxhdGVyAHNlY3JldA=="
 #define L_USER	"amVhbi1ib2JAZW1jLmZy"
 #define L_PASS	"c2VjcmV0"
 
@@ -270,7 +271,7 @@ auth_dialogues_end_as_the_table_says(void **state)
 		{ { "AUTH PLAIN !!!!" }, { 501 } },
 		{ { "AUTH PLAIN " P_RIGHT "x" }, { 501 } },
 		{ { "AUTH PLAIN amVhbi1ib2I=" }, { 501 } },	/* no NUL */
-		{ { "AUTH PLAIN AGEAYgBj" }, { 501 } },		/* one too many */
+		{ { "AUTH PLAIN AGEAYgBj" }, { 501 } },	/* one NUL more */
 		{ { "AUTH PLAIN AGEKYgBj" }, { 501 } },		/* LF in it */
 		{ { "AUTH PLAIN AP8AYw==" }, { 501 } },		/* no UTF-8 */
 		{ { "AUTH LOGIN", "", L_PASS }, { 334, 334, 501 } },

@@ -418,7 +418,7 @@ there_are_so_many_recipients_and_no_more(void **state)
 	struct client c;
 
 	(void)state;
-	client_prepare(&c, "smtp", "192.0.2.7");	/* recipients_max is 5 */
+	client_prepare(&c, "smtp", "192.0.2.7");	/* the first of 5 */
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(ask(&c, "RCPT TO:<billy@yahoo.co.uk>"), 250);
 	assert_int_equal(ask(&c, "RCPT TO:<billy@yahoo.co.uk>"), 452);
