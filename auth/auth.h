@@ -158,6 +158,7 @@ struct desk {
 
 /* Owns the pool from here on. */
 struct desk *desk_new(const struct config *, struct loop *, struct pool *);
+/* After SIGTERM. */
 void	desk_free(struct desk *);
 /* Takes clients of this listening socket. -1 with errno. */
 int	desk_listen(struct desk *, int fd) __attribute__((warn_unused_result));

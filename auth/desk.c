@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include "auth.h"
 #include "log.h"
+#include "serve.h"
 
 #define CLIENTS_MAX	1024
 #define FDS_EACH	3	/* a client, its session, the launcher */
@@ -226,12 +228,16 @@ desk_new(const struct config *cfg, struct loop *loop, struct pool *pool)
 void
 desk_free(struct desk *d)
 {
+	struct client *c;
+
 	if (d == NULL)
 		return;
 	for (unsigned i = 0; i < d->ndoors; i++)
 		loop_del(d->loop, &d->door[i].watch);
-	while (!LIST_EMPTY(&d->clients))
-		peer_close(&LIST_FIRST(&d->clients)->peer, "authd ends");
+	LIST_FOREACH(c, &d->clients, link)
+		peer_close(&c->peer, "authd ends");
+	assert(serve_stopping());
+	loop_run(d->loop);	/* so this only lets them go */
 	pool_free(d->pool);	/* its last answers still need the rest */
 	users_release(&d->users);
 	penalties_free(d->penalties);
