@@ -127,9 +127,6 @@ listeners_open(struct listeners *l, const struct serve *s)
 		if (flags == -1 ||
 		    fcntl(fd[i], F_SETFL, flags | O_NONBLOCK) == -1)
 			return -1;
-		/* On Linux a connection inherits both: two calls less for each. */
-		if (l->v[i].tcp && tune_tcp(fd[i]) == -1)
-			return -1;
 	}
 	return 0;
 }
@@ -205,6 +202,9 @@ session_run(const struct serve *s, const struct listener *l, int fd,
 	struct serve_conn c = { .name = l->name, .peer = *peer,
 	    .is_socket = true };
 
+	/* A client that has gone already is the session's business. */
+	if (l->tcp && tune_tcp(fd) == -1 && errno != EINVAL)
+		log_errno(NULL, "setsockopt socket=%s", l->name);
 	c.local.len = sizeof(c.local.ss);
 	if (getsockname(fd, (struct sockaddr *)&c.local.ss,
 	    &c.local.len) == -1)
