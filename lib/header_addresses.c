@@ -68,7 +68,8 @@ copy_word(struct list *l)
 		return copy_until(l, '"');
 	if (*l->p == '[')
 		return copy_until(l, ']');
-	if (*l->p == ')' || *l->p == ']' || *l->p == '\\' || *l->p == '\0')
+	/* A NUL, which strchr() finds too, is none either. */
+	if (strchr(")]>\\", *l->p) != NULL)
 		return -1;
 	buf_addc(&l->addr, *l->p++);
 	return 0;
