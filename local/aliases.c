@@ -261,7 +261,8 @@ drop_seconds(struct parser *p)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
-		if (kept > 0 && strcmp(t->v[kept - 1].name, t->v[i].name) == 0) {
+		if (kept > 0 &&
+		    strcmp(t->v[kept - 1].name, t->v[i].name) == 0) {
 			buf_addf(p->complaints,
 			    "aliases:%u: line %u has this name already\n",
 			    t->v[i].line, t->v[kept - 1].line);

@@ -16,7 +16,8 @@
 #include "local.h"
 
 #define START_BLOCK	(64 * 1024)
-#define START_MAX	(1024 * 1024)	/* inject takes a quarter of that as a header */
+/* inject takes a quarter of that as a header */
+#define START_MAX	(1024 * 1024)
 
 void
 message_release(struct message *m)
@@ -84,7 +85,10 @@ message_load(struct message *m, struct verdict *v)
 	return 0;
 }
 
-/* A Delivered-To of this recipient: the message came from here already (RFC 9228). */
+/*
+ * A Delivered-To of this recipient: the message came from here already (RFC
+ * 9228).
+ */
 static bool
 was_here(const struct message *m, const char *to)
 {

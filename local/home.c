@@ -53,7 +53,10 @@ open_dir(int at, const char *path)
 	return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Makes the directory and its name durable; one that another made meanwhile will do. */
+/*
+ * Makes the directory and its name durable; one that another made meanwhile
+ * will do.
+ */
 static int
 make_dir(int at, const char *name)
 {
@@ -93,7 +96,10 @@ make_below(const char *base, const char *below)
 	return dir;
 }
 
-/* A home that others may write, or that its owner holds by its sticky bit, waits. */
+/*
+ * A home that others may write, or that its owner holds by its sticky bit,
+ * waits.
+ */
 static int
 home_check(int fd, const char *home, struct verdict *v)
 {

@@ -5,7 +5,8 @@
  * Privilege: root until become(); nothing before it looks at a message, and
  * uid and home come from authd, never from the request.  Root is nobody's
  * mailbox.  In single-uid mode there is nothing to become.
- * Way 6 and 8 of 8.  From: queue/agent.c, auth/authd.c.  To: worker.c, pop3d/session.c.
+ * Way 6 and 8 of 8.  From: queue/agent.c, auth/authd.c.
+ * To: worker.c, pop3d/session.c.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -24,7 +25,7 @@
 #include "serve.h"
 #include "who.h"
 
-#define REQUEST_S	30	/* seconds for the first frame, and for our answer */
+#define REQUEST_S	30	/* seconds for the request, and our answer */
 
 static struct {
 	const struct config *cfg;

@@ -65,7 +65,10 @@ become_owner(const struct config *cfg, const struct mailbox *box)
 		die(EX_TEMPFAIL, box->address, strerror(errno));
 }
 
-/* A pipe can be read once only, and its size is not known: copies it to a file that has no name. */
+/*
+ * A pipe can be read once only, and its size is not known: copies it to a
+ * file that has no name.
+ */
 static int
 spool_stdin(void)
 {

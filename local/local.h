@@ -23,8 +23,8 @@ struct verdict {
 #define VERDICT_INIT	{ DEFERRED, "4.3.0", BUF_INIT }
 
 /* Fills a verdict; returns -1, so that a failing function may end with it. */
-int	verdict_set(struct verdict *, enum outcome, const char *enh, const char *fmt, ...)
-	    __attribute__((format(printf, 4, 5)));
+int	verdict_set(struct verdict *, enum outcome, const char *enh,
+	    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* DEFERRED with the code that fits errno, and "what: strerror". Returns -1. */
 int	verdict_errno(struct verdict *, const char *what);
 
@@ -34,13 +34,14 @@ int	verdict_errno(struct verdict *, const char *what);
  * between); any other must be there: it may be a disk that is not mounted.
  * A directory descriptor, or -1 and the verdict.
  */
-int	home_open(const char *mail, const char *home, struct verdict *) __attribute__((warn_unused_result));
+int	home_open(const char *mail, const char *home, struct verdict *)
+	    __attribute__((warn_unused_result));
 
 /* ---- maildir_deliver.c: one message into one Maildir ---- */
 struct maildir_file {
 	int	dir, tmp, new;	/* owned dirfds: the Maildir, its tmp and new */
 	int	fd;		/* owned; the message being written */
-	struct buf tmpname;	/* its name in tmp; empty: it has none (O_TMPFILE) */
+	struct buf tmpname;	/* its name in tmp; empty: O_TMPFILE */
 	struct buf name;	/* its name in new, once linked */
 	char	*block;		/* owned; bytes not yet written */
 	size_t	 used;
@@ -48,19 +49,32 @@ struct maildir_file {
 	struct wire_count wire;
 };
 
-/* Opens, and creates where missing, the Maildir `name` in the directory `at`; starts an empty message. 0, or -1 and the verdict. */
-int	maildir_begin(struct maildir_file *, int at, const char *name, struct verdict *) __attribute__((warn_unused_result));
+/*
+ * Opens, and creates where missing, the Maildir `name` in the directory `at`;
+ * starts an empty message. 0, or -1 and the verdict.
+ */
+int	maildir_begin(struct maildir_file *, int at, const char *name,
+	    struct verdict *) __attribute__((warn_unused_result));
 /* 0, or -1 with errno. */
-int	maildir_write(struct maildir_file *, const void *, size_t) __attribute__((warn_unused_result));
-/* Writes up to `left` bytes of fd from offset `at`. Returns how many (0: its end), or -1 with errno. */
-ssize_t	maildir_copy(struct maildir_file *, int fd, int64_t at, int64_t left) __attribute__((warn_unused_result));
+int	maildir_write(struct maildir_file *, const void *, size_t)
+	    __attribute__((warn_unused_result));
+/*
+ * Writes up to `left` bytes of fd from offset `at`. Returns how many (0: its
+ * end), or -1 with errno.
+ */
+ssize_t	maildir_copy(struct maildir_file *, int fd, int64_t at, int64_t left)
+	    __attribute__((warn_unused_result));
 /*
  * Makes the file durable, then gives it its name in new/, then makes that
- * durable.  Only after a 0 may anyone say "done".  A name that exists already is
- * the same delivery: also 0.  After -1 (errno) nothing is left in new/.
+ * durable.  Only after a 0 may anyone say "done".  A name that exists already
+ * is the same delivery: also 0.  After -1 (errno) nothing is left in new/.
  */
-int	maildir_commit(struct maildir_file *, const char *id, unsigned n, const char *host) __attribute__((warn_unused_result));
-/* Releases from any state, and takes away what has no place in new/. Keeps errno. */
+int	maildir_commit(struct maildir_file *, const char *id, unsigned n,
+	    const char *host) __attribute__((warn_unused_result));
+/*
+ * Releases from any state, and takes away what has no place in new/. Keeps
+ * errno.
+ */
 void	maildir_end(struct maildir_file *);
 
 /* ---- deliver.c: what is put in front, what is checked ---- */
@@ -70,7 +84,7 @@ struct message {
 	char	 id[ID_LEN + 1];
 	char	*sender;	/* owned; "" for the null sender */
 	struct buf heads;	/* fields to put in front, each with its LF */
-	struct buf start;	/* the first bytes of the message, all of its header block among them */
+	struct buf start;	/* its first bytes, with all of the header */
 	size_t	 header_len;	/* of that block, its empty line included */
 };
 
@@ -78,23 +92,26 @@ struct message {
 
 void	message_release(struct message *);
 /* Reads the start of the message. 0, or -1 and the verdict. */
-int	message_load(struct message *, struct verdict *) __attribute__((warn_unused_result));
+int	message_load(struct message *, struct verdict *)
+	    __attribute__((warn_unused_result));
 
 struct delivery {
-	unsigned n;		/* the recipient's number in its queue file, from 1 */
-	const char *to;		/* borrowed; the address it was sent to, for Delivered-To */
+	unsigned n;		/* of the recipient in the queue file, from 1 */
+	const char *to;		/* borrowed; the address for Delivered-To */
 	const char *home;	/* borrowed; NULL: the Maildir is in `at` */
 	int	 at;		/* borrowed dirfd; -1: in home */
 	const char *maildir;	/* borrowed; its name there */
 };
 
 /* One message to one recipient; the verdict is the result. */
-void	deliver(struct message *, const struct delivery *, const struct config *, struct verdict *);
+void	deliver(struct message *, const struct delivery *,
+	    const struct config *, struct verdict *);
 
 /* ---- worker.c: the protocol of INTERNALS 2.6 ---- */
 /*
- * Takes jobs until the queue closes the stream; released here.  refusal: NULL, or
- * why every recipient is to be deferred instead.  Exit status.
+ * Takes jobs until the queue closes the stream; released here.  refusal:
+ * NULL, or why every recipient is to be deferred instead.  Exit status.
  */
-int	local_worker(struct stream *, const struct config *, const struct verdict *refusal);
+int	local_worker(struct stream *, const struct config *,
+	    const struct verdict *refusal);
 #endif

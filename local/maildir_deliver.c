@@ -57,7 +57,10 @@ open_ours(int at, const char *name)
 	return -1;
 }
 
-/* A file without a name, or where that cannot be, one in tmp/ with a name nobody can guess. */
+/*
+ * A file without a name, or where that cannot be, one in tmp/ with a name
+ * nobody can guess.
+ */
 static int
 open_file(struct maildir_file *m)
 {
@@ -208,7 +211,10 @@ maildir_commit(struct maildir_file *m, const char *id, unsigned n,
 	maildir_name(&m->name, id, n, host, m->size, wire_count_end(&m->wire));
 	if ((there = link_name(m)) == -1)
 		return -1;
-	/* Also for a name that was there: its maker may have died right behind link. */
+	/*
+	 * Also for a name that was there: its maker may have died right
+	 * behind link.
+	 */
 	if (fsync(m->new) == -1)
 		return there ? -1 : unlink_name(m);
 	fd = m->fd;

@@ -1,4 +1,7 @@
-/* resolve.h - what the files of resolve share: aliases, and the way from an address to its route. */
+/*
+ * resolve.h - what the files of resolve share: aliases, and the way from an
+ * address to its route.
+ */
 #ifndef LOCAL_RESOLVE_H
 #define LOCAL_RESOLVE_H
 
@@ -13,8 +16,8 @@
 /* ---- aliases.c: aliases(5) ---- */
 enum alias_kind {
 	ALIAS_ADDRESS,		/* canonical; without domain: one of ours */
-	ALIAS_EXACT,		/* the same, written \name: not to be expanded again */
-	ALIAS_PROGRAM,		/* |program; this and the next two are not supported */
+	ALIAS_EXACT,		/* the same, written \name: the mailbox */
+	ALIAS_PROGRAM,		/* |program: not supported, like the next two */
 	ALIAS_FILE,		/* /file */
 	ALIAS_INCLUDE,		/* :include:/file */
 	ALIAS_BAD		/* no address at all, or an empty list */
@@ -26,7 +29,7 @@ struct alias_target {
 };
 
 struct alias {
-	char	*name;		/* owned; canonical, lower case, with or without @domain */
+	char	*name;		/* owned; lower case; may have @domain */
 	unsigned line;		/* where it stands, from 1 */
 	struct alias_target *targets;	/* owned; at least one */
 	size_t	 ntargets;
@@ -42,7 +45,8 @@ struct aliases { struct alias *v; size_t n; };	/* sorted by name */
  * each second definition (the first counts), adds "aliases:12: what\n" to
  * complaints.
  */
-void	aliases_parse(const char *text, size_t len, struct aliases *out, struct buf *complaints);
+void	aliases_parse(const char *text, size_t len, struct aliases *out,
+	    struct buf *complaints);
 void	aliases_release(struct aliases *);
 /* By name in lower case. NULL: none. */
 const struct alias *aliases_find(const struct aliases *, const char *name);
@@ -86,24 +90,31 @@ struct route {
 struct resolver {
 	const struct config *cfg;	/* borrowed */
 	/* Whose is this mailbox? who_ask() behind it, or a test's table. */
-	enum who_result (*who)(void *, const char *address, struct mailbox *out, struct buf *why);
+	enum who_result (*who)(void *, const char *address,
+	    struct mailbox *out, struct buf *why);
 	void	*who_arg;	/* borrowed */
 	struct aliases aliases;
-	struct stat stamp;	/* of the aliases file when it was read; st_ino 0: there was none */
+	struct stat stamp;	/* of the file then; st_ino 0: none */
 	bool	 loaded;	/* aliases and stamp are true */
-	bool	 racy;		/* it was so young that a change may not show in stamp */
+	bool	 racy;		/* so young that a change may not show */
 };
 
 void	resolver_init(struct resolver *, const struct config *,
-	    enum who_result (*)(void *, const char *, struct mailbox *, struct buf *), void *);
+	    enum who_result (*)(void *, const char *, struct mailbox *,
+	    struct buf *), void *);
 void	resolver_release(struct resolver *);
-/* Reads CONFDIR/aliases if it has changed. 0, or -1 with errno: it cannot be read, nobody knows what is an alias. */
+/*
+ * Reads CONFDIR/aliases if it has changed. 0, or -1 with errno: it cannot be
+ * read, nobody knows what is an alias.
+ */
 int	resolver_refresh(struct resolver *) __attribute__((warn_unused_result));
 
 void	route_reset(struct route *);
-void	route_fail(struct route *, enum route_kind, int code, const char *enh, const char *text);
+void	route_fail(struct route *, enum route_kind, int code, const char *enh,
+	    const char *text);
 /* The route of an address as it came from the wire. `out` is reset first. */
-void	resolve_address(struct resolver *, const char *address, bool exact, struct route *out);
+void	resolve_address(struct resolver *, const char *address, bool exact,
+	    struct route *out);
 
 /* One address of ours, taken apart for the tables. */
 struct place {
@@ -111,19 +122,30 @@ struct place {
 	char	*address;	/* owned; canonical */
 	char	*local;		/* owned; lower case */
 	char	*base;		/* owned; local without extension, or NULL */
-	char	*ext;		/* owned; what base lacks, as written; NULL: nothing */
+	char	*ext;		/* owned; what base lacks, or NULL */
 	const char *domain;	/* points into address */
 };
 
 /* address: canonical, with a domain. */
 void	place_init(struct place *, const struct config *, const char *address);
 void	place_release(struct place *);
-/* The alias for it: name@domain before name, with the extension before without. NULL: none. */
+/*
+ * The alias for it: name@domain before name, with the extension before
+ * without. NULL: none.
+ */
 const struct alias *place_alias(struct place *, const struct resolver *);
-/* Its mailbox, with the extension before without. *ext_out says whether the extension was left over. */
-enum who_result place_mailbox(struct place *, const struct resolver *, struct mailbox *, bool *ext_out, struct buf *why);
-/* resolve_alias.c: expands `alias`, found for p, into out (ROUTE_ALIAS, or REFUSE, or LATER). */
-void	resolve_alias(struct resolver *, struct place *p, const struct alias *alias, struct route *out);
+/*
+ * Its mailbox, with the extension before without. *ext_out says whether the
+ * extension was left over.
+ */
+enum who_result place_mailbox(struct place *, const struct resolver *,
+	    struct mailbox *, bool *ext_out, struct buf *why);
+/*
+ * resolve_alias.c: expands `alias`, found for p, into out (ROUTE_ALIAS, or
+ * REFUSE, or LATER).
+ */
+void	resolve_alias(struct resolver *, struct place *p,
+	    const struct alias *alias, struct route *out);
 
 /* ---- resolve_serve.c: the protocol (INTERNALS 2.3), and people ---- */
 /* Answers clients of the listeners until SIGTERM. Exit status. */
@@ -132,6 +154,9 @@ int	resolve_serve(const struct config *);
 int	resolve_session(const struct config *, int fd);
 /* resolve_print.c: appends the frames of an answer. */
 void	route_write(const struct route *, struct buf *);
-/* By hand: one line, or one for each target. Returns the exit status for this route. */
+/*
+ * By hand: one line, or one for each target. Returns the exit status for this
+ * route.
+ */
 int	route_print(const char *address, const struct route *, bool verbose);
 #endif

@@ -28,7 +28,7 @@ struct expansion {
 	struct route *out;
 	struct step *done;		/* owned: not to be expanded twice */
 	size_t	 ndone;
-	size_t	 known;			/* targets that exist, or are elsewhere */
+	size_t	 known;			/* targets that are not UNKNOWN */
 };
 
 enum found {
@@ -116,7 +116,10 @@ nested(struct expansion *x, const struct step *at, const struct alias *alias,
 	return is_done(x, alias, domain) ? FOUND : expand(x, &next);
 }
 
-/* A target in one of our domains: an alias (but a name in its own list is the mailbox), or a mailbox. */
+/*
+ * A target in one of our domains: an alias (but a name in its own list is the
+ * mailbox), or a mailbox.
+ */
 static enum found
 target_here(struct expansion *x, const struct step *at, const char *address,
     bool exact)
@@ -155,7 +158,10 @@ target_here(struct expansion *x, const struct step *at, const char *address,
 	return found;
 }
 
-/* A bare name is in the domain of the list; if it does not exist there, in our first one. */
+/*
+ * A bare name is in the domain of the list; if it does not exist there, in
+ * our first one.
+ */
 static enum found
 target_bare(struct expansion *x, const struct step *at, const char *name,
     bool exact)
@@ -212,7 +218,10 @@ expand(struct expansion *x, const struct step *at)
 	return FOUND;
 }
 
-/* owner-NAME gets what goes wrong behind the list NAME: it becomes the sender. */
+/*
+ * owner-NAME gets what goes wrong behind the list NAME: it becomes the
+ * sender.
+ */
 static char *
 list_owner(const struct resolver *r, const struct alias *alias,
     const char *domain)

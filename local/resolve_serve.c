@@ -24,8 +24,9 @@
 #include "serve.h"
 
 #define LISTENERS	8
-#define ANSWERS_MAX	(16u * 1024 * 1024)	/* bytes waiting for one client: pipelined questions about long lists */
-#define PAUSE_MS	1000	/* no new clients when descriptors have run out */
+/* bytes waiting for one client: pipelined questions about long lists */
+#define ANSWERS_MAX	(16u * 1024 * 1024)
+#define PAUSE_MS	1000	/* without new clients, out of descriptors */
 
 struct server {
 	struct loop *loop;
@@ -38,7 +39,8 @@ struct server {
 	} listeners[LISTENERS];
 	int	nlisteners;
 	struct timer resume;
-	LIST_HEAD(, client) clients;	/* owned; who is left at the end goes with the process */
+	/* owned; who is left at the end goes with the process */
+	LIST_HEAD(, client) clients;
 	bool	single;			/* one client, then the end */
 };
 

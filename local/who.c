@@ -76,7 +76,10 @@ who_open(struct who *w)
 	return 0;
 }
 
-/* One question down an open connection. 0 and the answer in *c, or -1 with errno. */
+/*
+ * One question down an open connection. 0 and the answer in *c, or -1 with
+ * errno.
+ */
 static int
 who_talk(struct who *w, const char *address, struct ctl *c)
 {

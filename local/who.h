@@ -1,4 +1,7 @@
-/* who.h - whose mailbox is an address? What resolve, launch and local ask authd (INTERNALS 2.4). */
+/*
+ * who.h - whose mailbox is an address? What resolve, launch and local ask
+ * authd (INTERNALS 2.4).
+ */
 #ifndef LOCAL_WHO_H
 #define LOCAL_WHO_H
 
@@ -11,7 +14,7 @@
 
 struct mailbox {
 	char	*address;	/* owned; canonical */
-	char	*home;		/* owned; absolute; the Maildir is home/Maildir */
+	char	*home;		/* owned; absolute; of home/Maildir */
 	uid_t	 uid;
 	gid_t	 gid;
 };
@@ -30,7 +33,7 @@ struct who {
 	struct stream stream;
 	bool	 open;
 	struct buf line;
-	int64_t	 rest_until;	/* monotonic ms: authd did not answer, do not wait for it again before */
+	int64_t	 rest_until;	/* a silent authd is left alone until then */
 };
 
 void	mailbox_release(struct mailbox *);
@@ -39,12 +42,24 @@ bool	is_home(const char *path);
 
 void	who_init(struct who *, const struct config *);
 void	who_release(struct who *);
-/* Asks authd, connecting (again) as needed; `out` is filled for WHO_USER, `why` for WHO_LATER. who: a struct who (void, to fit a struct resolver). */
-enum who_result who_ask(void *who, const char *address, struct mailbox *out, struct buf *why);
-/* The same answer from CONFDIR/users, for an administrator while authd is not running. */
-enum who_result who_file(const struct config *, const char *address, struct mailbox *out, struct buf *why);
+/*
+ * Asks authd, connecting (again) as needed; `out` is filled for WHO_USER,
+ * `why` for WHO_LATER. who: a struct who (void, to fit a struct resolver).
+ */
+enum who_result who_ask(void *who, const char *address, struct mailbox *out,
+	    struct buf *why);
+/*
+ * The same answer from CONFDIR/users, for an administrator while authd is not
+ * running.
+ */
+enum who_result who_file(const struct config *, const char *address,
+	    struct mailbox *out, struct buf *why);
 /* authd if it answers, else the file: for programs started by hand. */
-enum who_result who_ask_or_file(void *who, const char *address, struct mailbox *out, struct buf *why);
-/* The uid of one of our own users, "facteur-queue"; -1 when there is none, as in single-uid mode. */
+enum who_result who_ask_or_file(void *who, const char *address,
+	    struct mailbox *out, struct buf *why);
+/*
+ * The uid of one of our own users, "facteur-queue"; -1 when there is none, as
+ * in single-uid mode.
+ */
 int64_t	service_uid(const struct config *, const char *name);
 #endif

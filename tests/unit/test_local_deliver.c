@@ -222,7 +222,10 @@ deliver_text(struct world *w, const char *text, size_t len)
 	return deliver_n(w, 1);
 }
 
-/* How many files a directory of the Maildir has; the name of the last. 0 too when it does not exist. */
+/*
+ * How many files a directory of the Maildir has; the name of the last. 0 too
+ * when it does not exist.
+ */
 static int
 files(struct world *w, const char *sub)
 {
@@ -499,7 +502,10 @@ when_the_disk_fails_nothing_is_left(void **state)
 	buf_release(&new);
 }
 
-/* Two flushes for a message; one more for each directory made on the way to it. */
+/*
+ * Two flushes for a message; one more for each directory made on the way to
+ * it.
+ */
 static void
 nothing_is_flushed_in_vain_or_forgotten(void **state)
 {

@@ -1,5 +1,5 @@
 /*
- * Asking authd whose mailbox it is: an authd of a few lines answers, dies, lies.
+ * Asking authd whose mailbox it is: one of a few lines answers, dies, lies.
  * link: local
  */
 #include <sys/socket.h>
@@ -101,7 +101,10 @@ teardown(void **state)
 	return 0;
 }
 
-/* Answers each connection's questions with the lines of `script` in turn; "-" hangs up. */
+/*
+ * Answers each connection's questions with the lines of `script` in turn; "-"
+ * hangs up.
+ */
 static void
 serve(int listener, const char *const *script)
 {

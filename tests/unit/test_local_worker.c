@@ -108,7 +108,10 @@ send_job(struct world *w, const char *id, int64_t size, const char *rest)
 	buf_release(&b);
 }
 
-/* Everything was sent: lets the worker run to its end, returns its status and reads what it said. */
+/*
+ * Everything was sent: lets the worker run to its end, returns its status and
+ * reads what it said.
+ */
 static int
 run(struct world *w, const struct verdict *refusal)
 {
@@ -233,7 +236,10 @@ a_refusal_is_told_to_everyone(void **state)
 	buf_release(&refusal.text);
 }
 
-/* Nothing is delivered, nothing is answered; the queue defers what it asked for. */
+/*
+ * Nothing is delivered, nothing is answered; the queue defers what it asked
+ * for.
+ */
 static void
 what_is_malformed_ends_the_connection(void **state)
 {

@@ -127,7 +127,8 @@ resolve(struct world *w, const char *address, bool exact)
 
 #define BILLY	"address=billy@yahoo.co.uk"
 #define IDS	" uid=1000 gid=1001 "
-#define REFUSED	"route kind=refuse local=yes code=550 enh=5.1.1 text=no%20such%20mailbox%20here\n"
+#define REFUSED	"route kind=refuse local=yes code=550 enh=5.1.1 " \
+		"text=no%20such%20mailbox%20here\n"
 #define ALIAS(n) "route kind=alias local=yes count=" #n "\n"
 #define TO(a)	"to address=" a "\n"
 #define EXACT(a) "to address=" a " exact=yes\n"
