@@ -83,7 +83,7 @@ serve(struct remote *r)
 	if (pw != NULL)
 		queue_uid = pw->pw_uid;
 	pw = getpwnam(OURS);
-	if (geteuid() == 0 && pw != NULL &&
+	if (r->cfg->as_root && geteuid() == 0 && pw != NULL &&
 	    privdrop(pw->pw_uid, pw->pw_gid, NULL) == -1)
 		err(EX_TEMPFAIL, "cannot become %s", OURS);
 	return serve_run(&s);
