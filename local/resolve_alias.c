@@ -26,7 +26,10 @@ struct step {
 struct expansion {
 	struct resolver *r;
 	struct route *out;
-	struct step *done;		/* owned: not to be expanded twice */
+	struct done {			/* not to be expanded twice */
+		const struct alias *alias;
+		char	*domain;	/* owned */
+	} *done;			/* owned */
 	size_t	 ndone;
 	size_t	 known;			/* targets that are not UNKNOWN */
 };
@@ -92,8 +95,7 @@ is_done(struct expansion *x, const struct alias *alias, const char *domain)
 	if ((x->ndone & (x->ndone - 1)) == 0)
 		x->done = xreallocarray(x->done,
 		    x->ndone == 0 ? 1 : x->ndone * 2, sizeof(*x->done));
-	x->done[x->ndone++] = (struct step){ .alias = alias,
-	    .domain = xstrdup(domain) };
+	x->done[x->ndone++] = (struct done){ alias, xstrdup(domain) };
 	return false;
 }
 
@@ -262,6 +264,6 @@ resolve_alias(struct resolver *r, struct place *p, const struct alias *alias,
 			out->sender = list_owner(r, alias, p->domain);
 	}
 	for (size_t i = 0; i < x.ndone; i++)
-		free((char *)(uintptr_t)x.done[i].domain);
+		free(x.done[i].domain);
 	free(x.done);
 }
