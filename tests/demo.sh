@@ -198,7 +198,7 @@ pid_of() {		# SITE PROGRAM
 # What curl -v shows of a dialogue, without its own remarks.
 dialogue() {
 	tr -d '\r' | sed -nE -e '/^[<>] /!d' \
-	    -e 's/^> (AUTH PLAIN|PASS).*/> \1 ********/' \
+	    -e 's/^> (AUTH PLAIN|PASS) .+/> \1 ********/' \
 	    -e '/^> [A-Za-z0-9+\/]{16,}=*$/s/^> .*/> ********/' \
 	    -e '/^< [A-Za-z0-9+\/]{16,}=+$/d' \
 	    -e 's/^> /C: /' -e 's/^< /S: /' -e 'p'

@@ -50,7 +50,7 @@ fi
 
 if have s-nail; then
 	snail() {
-		echo Hello | s-nail -n -:/ -S v15-compat -S tls-verify=ignore \
+		echo Hello | s-nail -:/ -S v15-compat -S tls-verify=ignore \
 		    -S smtp-use-starttls -S smtp-auth=plain \
 		    -S "mta=smtp://jean-bob%40emc.fr:$PASS@$EMC:$SUB" \
 		    -S from=jean-bob@emc.fr -S sendwait -s "by s-nail" \

@@ -41,9 +41,11 @@ qmail() {
 	    "$B/libexec/facteur/inject" -q 1<"$T/envelope"
 }
 bs() {
-	printf 'HELO x\r\nMAIL FROM:<jean-bob@emc.fr>\r\nRCPT TO:<%s>\r\n%s' \
-	    marie@emc.fr "$(printf 'DATA\r\nSubject: bs\r\n\r\nx\r\n.\r\n')" |
-	    "$SENDMAIL" -bs >"$T/bs"
+	{
+		printf 'HELO x\r\nMAIL FROM:<jean-bob@emc.fr>\r\n'
+		printf 'RCPT TO:<marie@emc.fr>\r\nDATA\r\n'
+		printf 'Subject: bs\r\n\r\nx\r\n.\r\nQUIT\r\n'
+	} | "$SENDMAIL" -bs >"$T/bs"
 	grep -q '^250.*[0-9a-z]\{16\}' "$T/bs"
 }
 last_line_is() {
