@@ -122,6 +122,7 @@ static const struct { const char *value, *want; } lists[] = {
 	{ "< a@b >", "a@b|" },
 	{ "team: a@b, Carl <c@d>;", "a@b|c@d|" },
 	{ "team one:a@b;, x@y", "a@b|x@y|" },
+	{ "team: a@b; c@d", "a@b|c@d|" },
 	{ "undisclosed-recipients:;", "" },
 	{ "undisclosed recipients: ;, a@b", "a@b|" },
 	{ "team: a@b", "a@b|" },
@@ -133,7 +134,7 @@ static const struct { const char *value, *want; } lists[] = {
 static const char *const bad_lists[] = {
 	"two words", "a@b c@d", "<a@b", "a@b>>", "(never closed", "\"never",
 	"<a@b> <c@d>", "<a@b> x", "<>", "a@[1.2.3.4", ";", "a:b:c;", ":a@b;",
-	"a@b)", "a\\@b", "<a<b>>", "team: a@b; c@d",
+	"a@b)", "a\\@b", "<a<b>>",
 };
 
 static void
