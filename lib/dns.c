@@ -25,7 +25,7 @@
 #define QUERY_MAX	(12 + DNS_QUESTION_MAX + 11)
 #define UDP_MAX		4096
 
-/* Longest wait for each try, ms: the first answer is lost more often than slow. */
+/* Longest wait for each try, ms: the first is lost more often than slow. */
 static const int patience[TRIES] = { 3000, 5000, 10000 };
 
 struct query {
@@ -312,7 +312,7 @@ try_server(struct asking *a, const struct netaddr *server, int64_t deadline,
 	return result;
 }
 
-/* Each try may use its share of the time that is left, and not too much of it. */
+/* Each try may use its share of the time that is left, up to its patience. */
 static int64_t
 try_deadline(const struct asking *a, int try)
 {

@@ -76,7 +76,7 @@ dns_is_answer(const unsigned char *packet, size_t len,
 	return true;
 }
 
-/* A name inside rdata that must fill exactly `len` bytes of it, in lower case. */
+/* A name that must fill exactly `len` bytes of rdata; made lower case. */
 static bool
 rdata_name(const ns_msg *msg, const unsigned char *p, size_t len,
     char out[256])
@@ -286,7 +286,7 @@ is_referral(ns_msg *msg, const unsigned char *packet)
 	return ns;
 }
 
-/* Equal preferences in random order (RFC 5321 section 5.1), then by preference. */
+/* By preference; equal ones in random order (RFC 5321 section 5.1). */
 static void
 sort_mx(struct dns_mx *mx, unsigned n)
 {

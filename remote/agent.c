@@ -13,7 +13,7 @@
 #include "remote.h"
 
 #define FRAME_SECONDS	60
-#define IDLE_SECONDS	10	/* a peer is not kept waiting longer than that */
+#define IDLE_SECONDS	10	/* no peer is kept waiting longer */
 
 /*
  * Waits for the next job.  The peer's connection is given up after a while;

@@ -18,7 +18,7 @@
 #include "remote.h"
 
 #define BLOCK		65536	/* bytes of the message read at once */
-#define SLOWEST		1024	/* bytes a second; a peer that takes less is stuck */
+#define SLOWEST		1024	/* bytes a second; less is stuck */
 
 static void
 put_xtext(struct client *c, const char *key, const char *value)

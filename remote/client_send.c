@@ -12,7 +12,7 @@
 
 #include "remote.h"
 
-#define LAST_WORDS	5	/* seconds for the reason of a peer that hung up */
+#define LAST_WORDS	5	/* seconds for why a peer hung up */
 
 struct txn {
 	struct client *c;

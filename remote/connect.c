@@ -162,7 +162,7 @@ connect_race(struct target *target, unsigned n, int seconds,
 	fd = winner->fd;
 	winner->target->tried = true;
 	*which_out = (unsigned)(winner->target - target);
-	/* Commands are small and each waits for an answer; no use on AF_UNIX. */
+	/* Commands are small and wait for answers; no use on AF_UNIX. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return fd;
 }

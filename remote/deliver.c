@@ -21,7 +21,7 @@ struct attempt {
 	struct client *c;
 	struct job *job;
 	struct route route;
-	struct outcome why;	/* the last failure: for whoever stays pending */
+	struct outcome why;	/* the last failure, for whoever is left */
 	unsigned sessions;
 	bool	 no_utf8;	/* a host cannot take SMTPUTF8 */
 	bool	 temporary;	/* another host might, another time */

@@ -15,9 +15,9 @@
 #include "header.h"
 #include "remote.h"
 
-#define JOB_SECONDS	60	/* from `job` to `end`: the queue does not dawdle */
+#define JOB_SECONDS	60	/* from `job` to `end` */
 #define HEAD_MAX	(1u << 20)
-#define HEADER_LOOK	65536	/* bytes of the message searched for UTF-8 headers */
+#define HEADER_LOOK	65536	/* bytes searched for UTF-8 headers */
 
 void
 job_init(struct job *job)

@@ -168,7 +168,7 @@ route_find(const struct remote *r, const struct job *job, struct route *route,
 	if (len > 2 && dest[0] == '[' && dest[len - 1] == ']')
 		return find_literal(route, dest, why);
 	if (!is_hostname(dest, len)) {
-		/* UTF-8 too: turning it into A-labels (IDNA) is not done here */
+		/* UTF-8 too: A-labels (IDNA) are not made here */
 		outcome_set(why, FAIL, "5.1.2", "dns",
 		    "the domain %s cannot be looked up in DNS", dest);
 		return false;
@@ -223,7 +223,7 @@ static void
 look_up(const struct remote *r, const char *host, struct found *f)
 {
 	memset(f, 0, sizeof(*f));
-	/* An MX that "names" an address breaks RFC 1035; we know what is meant. */
+	/* An MX that "names" an address breaks RFC 1035, but is clear. */
 	if (netaddr_host(host, 0, &f->v4[0]) == 0) {
 		f->n4 = 1;
 		return;

@@ -27,7 +27,7 @@ struct outcome {		/* a plain value: copied freely, owns nothing */
 	char	 host[256];	/* "": none was reached */
 	char	 ip[64];
 	char	 tls[16];	/* "TLSv1.3"; "" in the clear */
-	char	 text[600];	/* for people: the reply with its code, or our words */
+	char	 text[600];	/* the reply with its code, or our words */
 };
 
 /* ---- replies (reply.c; RFC 5321 section 4.2) --------------------------- */
@@ -37,9 +37,9 @@ struct outcome {		/* a plain value: copied freely, owns nothing */
 
 struct reply {
 	int	 code;		/* 200-599; 0 before the first line */
-	char	 enh[12];	/* of the first line, class as the code; or "" */
+	char	 enh[12];	/* of the first line, same class; or "" */
 	unsigned lines;
-	struct buf text;	/* lines without codes, each ended by LF; printable */
+	struct buf text;	/* printable lines, without codes, LF ends */
 };
 
 enum reply_state { REPLY_MORE, REPLY_DONE, REPLY_BAD };
@@ -72,7 +72,7 @@ struct rcpt {
 	unsigned n;		/* the queue's number for it */
 	char	*to;		/* owned */
 	char	*notify, *orcpt;	/* owned; NULL when not said */
-	bool	 accepted;	/* RCPT got a 2yz in the transaction under way */
+	bool	 accepted;	/* in the transaction under way */
 	struct outcome outcome;
 };
 
@@ -168,7 +168,7 @@ int	connect_race(struct target *, unsigned n, int seconds,
 
 /* ---- the conversation (client.c, client_*.c) --------------------------- */
 
-#define BATCH		100	/* recipients of a transaction, RFC 5321 4.5.3.1.8 */
+#define BATCH		100	/* recipients at once, RFC 5321 4.5.3.1.8 */
 #define MESSAGES_MAX	100	/* on one connection */
 #define SESSION_SECONDS	300
 
@@ -177,7 +177,7 @@ struct client {
 	struct stream io;
 	bool	 open;		/* the stream lives and can take a MAIL */
 	bool	 lmtp;
-	bool	 dirty;		/* a transaction was begun and not ended: RSET */
+	bool	 dirty;		/* a transaction was begun: RSET */
 	char	*dest;		/* owned: the job's relay or dest */
 	char	 host[256], ip[64];
 	struct caps caps;
@@ -185,7 +185,7 @@ struct client {
 	struct buf line;
 	unsigned messages;	/* transactions so far */
 	int64_t	 since;		/* deadline.h's clock: connected */
-	const char *fault;	/* of the last failure: "connect", ... or NULL */
+	const char *fault;	/* last failure: "connect", ...; or NULL */
 	bool	 said_421;	/* the peer wants nobody to try elsewhere */
 };
 
@@ -211,7 +211,10 @@ bool	client_is_ready(struct client *, const struct job *);
 void	client_send(struct client *, struct job *, struct outcome *why);
 
 /* For the files of the client only. */
-/* Reads one reply.  False: the connection is of no use any more, and is closed; `why` (DEFER) says it. */
+/*
+ * Reads one reply.  False: the connection is of no use any more and closed;
+ * `why` (DEFER) says it.
+ */
 bool	client_reply(struct client *, int seconds, const char *phase,
 	    struct outcome *why);
 /* The outcome that a reply means: status as given, code and text from it. */

@@ -75,11 +75,13 @@ static const struct step session[] = { { '>', "220 hi\r\n" }, { '<', "EHLO" },
 	{ '>', "250-hi\r\n250 PIPELINING\r\n" },
 	{ '=', "MAIL FROM:<jean-bob@emc.test>" },
 	{ '=', "RCPT TO:<a@yahoo.test>" }, { '=', "RCPT TO:<b@yahoo.test>" },
-	{ '=', "DATA" }, { '>', "250 ok\r\n250 ok\r\n550 5.1.1 who\r\n354\r\n" },
+	{ '=', "DATA" },
+	{ '>', "250 ok\r\n250 ok\r\n550 5.1.1 who\r\n354\r\n" },
 	{ 'D', "X-One: 1\nX-Two: 2\nhi\n" }, { '>', "250 2.0.0 first\r\n" },
 	{ '=', "MAIL FROM:<>" }, { '=', "RCPT TO:<c@yahoo.test>" },
 	{ '=', "DATA" }, { '>', "250 ok\r\n250 ok\r\n354\r\n" },
-	{ 'D', "hi\n" }, { '>', "250 second\r\n" }, { 'E', NULL }, { 0, NULL } };
+	{ 'D', "hi\n" }, { '>', "250 second\r\n" }, { 'E', NULL },
+	{ 0, NULL } };
 
 static void
 jobs_follow_each_other_on_one_connection(void **state)

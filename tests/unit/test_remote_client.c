@@ -263,7 +263,7 @@ a_kept_connection_that_ended_is_replaced(void **state)
 }
 
 static void
-recipients_beyond_the_peers_limit_go_in_a_second_transaction(void **state)
+recipients_beyond_the_limit_go_in_a_second_transaction(void **state)
 {
 	(void)state;
 	run(SCRIPT{ PIPE, MAIL, RCPT("a"), RCPT("b"), DATA,
@@ -306,9 +306,12 @@ starttls_is_used_when_offered(void **state)
 	(void)state;
 	run(SCRIPT{ TLS_OFFER, { '>', "220 go\r\n" }, { 'T', NULL },
 	    { '=', "EHLO emc.test" }, { '>', "250-hi\r\n250 STARTTLS\r\n" },
-	    MAIL, OK, RCPT("billy"), OK, DATA, GO, BODY, OK, END }, "billy");
+	    MAIL, OK, RCPT("billy"), OK, DATA, GO, BODY, OK, { 'E', NULL },
+	    END }, "billy");
 	expect(0, DONE, "2.0.0", "final");
 	assert_string_equal(job.rcpts[0].outcome.tls, "TLSv1.3");
+	/* Session tickets are no reason to give the connection up. */
+	assert_true(client_is_ready(&client, &job));
 	end();
 }
 
@@ -614,7 +617,7 @@ main(void)
 		cmocka_unit_test(the_connection_takes_further_messages),
 		cmocka_unit_test(a_kept_connection_that_ended_is_replaced),
 		cmocka_unit_test(
-		    recipients_beyond_the_peers_limit_go_in_a_second_transaction),
+		    recipients_beyond_the_limit_go_in_a_second_transaction),
 		cmocka_unit_test(a_large_message_arrives_whole),
 		cmocka_unit_test(starttls_is_used_when_offered),
 		cmocka_unit_test(a_failed_handshake_is_followed_by_clear_text),

@@ -55,7 +55,8 @@ static const struct fake_rr zone[] = {
 	{ "many.test", A, 0, "127.0.1.5" }, { "many.test", A, 0, "127.0.1.6" },
 	{ "many.test", A, 0, "127.0.1.7" }, { "many.test", A, 0, "127.0.1.8" },
 	{ "many.test", A, 0, "127.0.1.9" }, { "many.test", A, 0, "127.0.1.10" },
-	{ "many.test", A, 0, "127.0.1.11" }, { "many.test", A, 0, "127.0.1.12" },
+	{ "many.test", A, 0, "127.0.1.11" },
+	{ "many.test", A, 0, "127.0.1.12" },
 	{ NULL, 0, 0, NULL }
 };
 
