@@ -70,6 +70,7 @@ clean_up() {
 	done
 	for d in $(cat "$D"/*.run 2>/dev/null); do
 		rm -rf "$d"
+		rmdir "$(dirname "$d")" 2>/dev/null	# if it is the last
 	done
 	rm -rf "$D"
 	exit $status

@@ -135,7 +135,9 @@ clean_up() {
 		}
 	done
 	for run in "$T"/*.run; do
-		[ -e "$run" ] && rm -rf "$(cat "$run")"
+		[ -s "$run" ] || continue
+		rm -rf "$(cat "$run")"
+		rmdir "$(dirname "$(cat "$run")")" 2>/dev/null
 	done
 	[ -n "${KEEP_FLOW:-}" ] || rm -rf "$T"
 	exit "$status"
