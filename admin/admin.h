@@ -11,7 +11,7 @@
 
 #define FACTEUR_VERSION	"0.1"
 
-/* verbs.c: what stands behind `facteur VERB`. Each ends the process's work and returns its exit code. */
+/* verbs.c: does what `facteur VERB ...` says; returns the exit code. */
 int	verb_dispatch(int argc, char *argv[]);
 void	verb_usage(void);
 
@@ -35,13 +35,13 @@ struct sockets {
 
 struct service {
 	const char *name;
-	unsigned stop_order;	/* stopped in rising order; equal ones together */
-	bool	 only_with_sockets;	/* nothing to do without listeners */
+	unsigned stop_order;	/* stopped in rising order, equals together */
+	bool	 only_with_sockets;	/* without, there is nothing to do */
 	struct sockets sockets;
 	pid_t	 pid;		/* 0: not running */
 	int64_t	 started;	/* monotonic ms */
-	int64_t	 start_at;	/* when to start it again; DEADLINE_NEVER: not */
-	unsigned failures;	/* ends in a row, each after less than a minute */
+	int64_t	 start_at;	/* when to start it; DEADLINE_NEVER: not */
+	unsigned failures;	/* ends in a row, each within a minute */
 };
 
 /* run.c: the supervisor. */
@@ -50,9 +50,12 @@ int	run(int argc, char *argv[]);
 /* walls.c: under which uids will it run?  Ends the process when it must not. */
 enum walls walls_check(const struct config *);
 
-/* dirs.c: makes and checks spool, run and mail; these end the process with a sentence. */
+/*
+ * dirs.c, all of which ends the process with a sentence if it fails.
+ * Makes and checks spool, run and mail.
+ */
 void	dirs_make(const struct config *);
-/* The lock of this supervisor, for its life; EX_TEMPFAIL when another has it. */
+/* Locks the run directory for as long as we live; EX_TEMPFAIL: another did. */
 void	dirs_lock(const struct config *);
 /*
  * Waits until no program of a former supervisor is left.  Returns the
@@ -73,9 +76,10 @@ struct launchpad {
 
 void	service_environment(struct launchpad *);
 /* Starts it. 0, or -1 with errno: the program could not be executed. */
-int	service_start(struct service *, const struct launchpad *) __attribute__((warn_unused_result));
+int	service_start(struct service *, const struct launchpad *)
+	    __attribute__((warn_unused_result));
 /* Takes note of its end and decides when it starts again. */
 void	service_ended(struct service *, int status);
-/* How long to wait before start number `failures` in a row. ms. */
+/* ms to wait before a new start after that many ends in a row. */
 int64_t	service_backoff(unsigned failures);
 #endif

@@ -41,7 +41,7 @@ static struct service services[] = {
 };
 #define NSERVICES	((unsigned)(sizeof(services) / sizeof(services[0])))
 
-/* ms that each order has to end; together less than the ten seconds promised. */
+/* ms that each order has to end; together less than the 10 s promised. */
 static const int64_t patience[] = { 2500, 2500, 2000, 1500, 1000 };
 #define NORDERS		(sizeof(patience) / sizeof(patience[0]))
 

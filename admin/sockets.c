@@ -24,7 +24,8 @@
 #include "netaddr.h"
 
 #define TRIES		25	/* 20 ms apart, while an address is in use */
-#define MODE_LMTP	0666	/* takes mail for our mailboxes only, as `inject` does */
+/* LMTP takes mail for our own mailboxes only, which anybody may send. */
+#define MODE_LMTP	0666
 
 /* Who listens on which Unix socket, by which name. */
 static const struct inner {

@@ -84,16 +84,20 @@ show_bool(const struct config *cfg, const struct key *k, struct buf *out)
 /* ---- the table --------------------------------------------------------- */
 
 const struct key config_keys[] = {
-	/* name and member, reader, printer, default of root, of a user, min, max */
+	/* member; reader; printer; default of root, of a user; min, max */
 	{ AT(hostname), key_set_host, show_text, NULL, NULL, 0, 0 },
 	{ AT(domains), key_set_domains, show_list, NULL, NULL, 0, 0 },
-	{ AT(spool), key_set_path, show_text, "/var/spool/facteur", "spool", 0, 0 },
+	{ AT(spool), key_set_path, show_text, "/var/spool/facteur", "spool",
+	    0, 0 },
 	{ AT(run), key_set_path, show_text, "/run/facteur", NULL, 0,
 	    CONFIG_RUN_MAX },
-	{ AT(mail), key_set_path, show_text, "/var/mail/facteur", "mail", 0, 0 },
+	{ AT(mail), key_set_path, show_text, "/var/mail/facteur", "mail",
+	    0, 0 },
 	{ AT(listen_smtp), key_set_listen, show_list, ":25", "none", 0, 0 },
-	{ AT(listen_submission), key_set_listen, show_list, ":587", "none", 0, 0 },
-	{ AT(listen_submissions), key_set_listen, show_list, ":465", "none", 0, 0 },
+	{ AT(listen_submission), key_set_listen, show_list, ":587", "none",
+	    0, 0 },
+	{ AT(listen_submissions), key_set_listen, show_list, ":465", "none",
+	    0, 0 },
 	{ AT(listen_lmtp), key_set_listen, show_list, "none", "none", 0, 0 },
 	{ AT(listen_pop3), key_set_listen, show_list, ":110", "none", 0, 0 },
 	{ AT(listen_pop3s), key_set_listen, show_list, ":995", "none", 0, 0 },
@@ -106,8 +110,10 @@ const struct key config_keys[] = {
 	    2048 * MEGA - 1 },
 	{ AT(trusted), key_set_networks, show_list, "none", "none", 0, 0 },
 	{ AT(system_users), key_set_bool, show_bool, "no", "no", 0, 0 },
-	{ AT(recipient_delimiter), key_set_delimiter, show_text, "+", "+", 0, 0 },
-	{ AT(connections), key_set_number, show_number, "200", "200", 1, 100000 },
+	{ AT(recipient_delimiter), key_set_delimiter, show_text, "+", "+",
+	    0, 0 },
+	{ AT(connections), key_set_number, show_number, "200", "200",
+	    1, 100000 },
 	/* Nobody but this machine and friends meets a user's own server. */
 	{ AT(connections_per_address), key_set_number, show_number, "20", "200",
 	    0, 100000 },
@@ -117,9 +123,12 @@ const struct key config_keys[] = {
 	{ AT(bounce_lifetime), key_set_span, show_span, "1d", "1d", 1, YEAR },
 	{ AT(remote_concurrency), key_set_number, show_number, "100", "100",
 	    1, 10000 },
-	{ AT(local_concurrency), key_set_number, show_number, "20", "20", 1, 10000 },
-	{ AT(site_concurrency), key_set_number, show_number, "20", "20", 1, 10000 },
-	{ AT(inject_workers), key_set_number, show_number, "20", "20", 1, 1000 },
+	{ AT(local_concurrency), key_set_number, show_number, "20", "20",
+	    1, 10000 },
+	{ AT(site_concurrency), key_set_number, show_number, "20", "20",
+	    1, 10000 },
+	{ AT(inject_workers), key_set_number, show_number, "20", "20",
+	    1, 1000 },
 };
 const size_t config_nkeys = sizeof(config_keys) / sizeof(config_keys[0]);
 

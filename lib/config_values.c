@@ -363,15 +363,16 @@ int
 key_set_size(struct config *cfg, const struct key *k, const char *value,
     struct buf *why)
 {
-	return number_set(cfg, k, value, key_sizes, "a size like 50M or 10k", why);
+	return number_set(cfg, k, value, key_sizes, "a size like 50M or 10k",
+	    why);
 }
 
 int
 key_set_span(struct config *cfg, const struct key *k, const char *value,
     struct buf *why)
 {
-	return number_set(cfg, k, value, key_spans, "a time like 5d, 4h, 30m or 10s",
-	    why);
+	return number_set(cfg, k, value, key_spans,
+	    "a time like 5d, 4h, 30m or 10s", why);
 }
 
 int

@@ -124,7 +124,7 @@ value_decode(char *s, const char *end)
 			return NULL;
 		}
 	}
-	/* A value that was shortened ends here; s itself is ended by the caller. */
+	/* A shorter value ends here; what ends at s, the caller ends. */
 	if (to < s)
 		*to = '\0';
 	return s;
@@ -150,7 +150,7 @@ ctl_parse(char *line, size_t len, struct ctl *out)
 		if (n == 0 || key[n] != '=')
 			return -1;
 		key[n] = '\0';
-		/* Two answers to one question: whoever reads must not choose. */
+		/* Two answers to one question: no reader shall choose. */
 		if (ctl_get(out, key) != NULL)
 			return -1;
 		s = value_decode(key + n + 1, end);
@@ -237,7 +237,7 @@ ctl_read(struct stream *s, struct buf *line, struct ctl *out, int64_t deadline)
 void
 ctl_send(struct stream *s, const struct buf *b)
 {
-	/* Half a frame would be understood as another one: say nothing at all. */
+	/* Half a frame would be understood as another: say nothing. */
 	if (!buf_ok(b))
 		s->broken = true;
 	else

@@ -39,7 +39,7 @@ peer_close(struct peer *p, const char *why)
 
 /* ---- out --------------------------------------------------------------- */
 
-/* The bytes from out_pos on that one call can send, and their descriptor or -1. */
+/* How many bytes one call can send, and the descriptor to go along, or -1. */
 static size_t
 next_piece(const struct peer *p, int *fd_out)
 {
