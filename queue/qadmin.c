@@ -39,9 +39,9 @@ usage(void)
 int
 main(int argc, char *argv[])
 {
-	const struct config *cfg;
+	struct config *cfg;
 	const char *confdir = NULL;
-	int ch;
+	int ch, status;
 
 	setprogname("facteur");
 	process_init();
@@ -61,7 +61,9 @@ main(int argc, char *argv[])
 	for (size_t i = 0; i < NVERBS; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0) {
 			cfg = config_or_die(confdir);
-			return verbs[i].run(cfg, argc - 1, argv + 1);
+			status = verbs[i].run(cfg, argc - 1, argv + 1);
+			config_free(cfg);
+			return status;
 		}
 	warnx("unknown verb: %s", argv[0]);
 	usage();
