@@ -27,7 +27,8 @@ fi
 missing=
 for p in $want; do
 	status=$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) || status=
-	[ "$status" = "install ok installed" ] || missing="$missing $p"
+	[ "$status" = "install ok installed" ] ||
+	    command -v "$p" >/dev/null 2>&1 || missing="$missing $p"
 done
 [ -n "$missing" ] || exit 0
 
