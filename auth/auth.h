@@ -116,7 +116,7 @@ struct client {
 	struct peer peer;	/* first */
 	struct desk *desk;	/* borrowed */
 	struct question *question;	/* about a password; NULL: none */
-	unsigned may;		/* MAY_*, see desk.c */
+	int64_t	 uid;		/* of the process at the other end */
 	LIST_ENTRY(client) link;
 };
 
@@ -153,7 +153,6 @@ struct desk {
 	struct door door[LISTENERS_MAX];
 	LIST_HEAD(, client) clients;
 	unsigned ndoors, nclients, max;
-	int64_t	 net_uid, lookup_uid;	/* of our clients; -1: none */
 };
 
 /* Owns the pool from here on. */

@@ -13,22 +13,20 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "auth.h"
 #include "log.h"
+#include "seams.h"
 #include "serve.h"
 
 #define CLIENTS_MAX	1024
 #define FDS_EACH	3	/* a client, its session, the launcher */
 
-#define MAY_AUTH	1u
-#define MAY_WHO		2u
-
 void
-desk_answer(struct client *c, const char *verb, const char *key, const char *value)
+desk_answer(struct client *c, const char *verb, const char *key,
+    const char *value)
 {
 	struct buf b = BUF_INIT;
 
@@ -77,12 +75,11 @@ ask_who(struct client *c, const struct ctl *frame)
 
 static const struct verb {
 	const char *name;
-	unsigned may;		/* who of our clients */
 	void	(*run)(struct client *, const struct ctl *);
 } verbs[] = {
-	{ "auth",	MAY_AUTH,	question_ask },
-	{ "login",	MAY_AUTH,	question_ask },
-	{ "who",	MAY_WHO,	ask_who },
+	{ "auth",	question_ask },
+	{ "login",	question_ask },
+	{ "who",	ask_who },
 };
 
 static void
@@ -93,7 +90,7 @@ client_frame(struct peer *peer, struct ctl *frame)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (!ctl_is(frame, verbs[i].name))
 			continue;
-		if ((c->may & verbs[i].may) == 0)
+		if (!seam_allows("authd", verbs[i].name, c->uid))
 			peer_close(peer, "not for this uid");
 		else if (c->question != NULL)
 			peer_close(peer, "asks before the answer");
@@ -117,32 +114,22 @@ client_closed(struct peer *peer, const char *why)
 	free(c);
 }
 
-static unsigned
-rights(const struct desk *d, int64_t uid)
-{
-	if (uid == (int64_t)geteuid() || uid == 0)
-		return MAY_AUTH | MAY_WHO;
-	if (uid == d->net_uid)
-		return MAY_AUTH;
-	return uid == d->lookup_uid ? MAY_WHO : 0;
-}
-
 static void
 client_new(struct desk *d, int fd)
 {
 	int64_t uid = ctl_peer_uid(fd);
-	unsigned may = uid == -1 ? 0 : rights(d, uid);
+	bool may = seam_allows("authd", NULL, uid);
 	struct client *c;
 
-	if (may == 0 || d->nclients >= d->max) {
+	if (!may || d->nclients >= d->max) {
 		log_event(NULL, "refused uid=%lld text=%s", (long long)uid,
-		    quoted(may == 0 ? "not one of us" : "too many clients"));
+		    quoted(!may ? "not one of us" : "too many clients"));
 		(void)close(fd);
 		return;
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->desk = d;
-	c->may = may;
+	c->uid = uid;
 	if (peer_init(&c->peer, d->loop, fd, client_frame,
 	    client_closed) == -1) {
 		log_errno(NULL, "refused uid=%lld", (long long)uid);
@@ -182,14 +169,6 @@ desk_listen(struct desk *d, int fd)
 	return loop_add(d->loop, &door->watch, EPOLLIN);
 }
 
-static int64_t
-uid_of(const char *name)
-{
-	const struct passwd *pw = getpwnam(name);
-
-	return pw != NULL ? (int64_t)pw->pw_uid : -1;
-}
-
 /* How many clients there are descriptors for; takes all that we may have. */
 static unsigned
 clients_max(void)
@@ -215,11 +194,7 @@ desk_new(const struct config *cfg, struct loop *loop, struct pool *pool)
 	d->pool = pool;
 	d->max = clients_max();
 	d->penalties = penalties_new();
-	d->net_uid = d->lookup_uid = -1;
-	if (cfg->as_root) {
-		d->net_uid = uid_of("facteur-net");
-		d->lookup_uid = uid_of("facteur-lookup");
-	}
+	seams_init(cfg);
 	users_init(&d->users, cfg);
 	(void)users_fresh(&d->users);	/* complaints come at the start */
 	return d;

@@ -70,6 +70,8 @@ const char *config_dir(const char *confdir);
 struct config *config_or_die(const char *confdir);
 /* The path of one of our sockets: "inject", "net/resolve", ... below cfg->run.  Static ring of 4. */
 const char *config_socket(const struct config *, const char *name);
+/* From now on run/net is our root directory: config_socket() gives "/inject" for "net/inject". */
+void	config_in_jail(void);
 /* The path of another of our programs: found from where this one lies (/proc/self/exe): "queue" -> .../libexec/facteur/queue. Static ring of 4. */
 const char *program_path(const char *name);
 /* Is domain (any case, no trailing dot) one of ours? */

@@ -142,12 +142,25 @@ ring(void)
 	return b;
 }
 
+static bool in_jail;
+
+void
+config_in_jail(void)
+{
+	in_jail = true;
+}
+
+/* The jail is run/net: what does not lie there cannot be reached from it. */
 const char *
 config_socket(const struct config *cfg, const char *name)
 {
 	struct buf *b = ring();
 
-	buf_addf(b, "%s/%s", cfg->run, name);
+	if (in_jail)
+		buf_addf(b, "/%s", strncmp(name, "net/", 4) == 0 ?
+		    name + 4 : name);
+	else
+		buf_addf(b, "%s/%s", cfg->run, name);
 	return buf_str(b);
 }
 

@@ -283,6 +283,8 @@ serve_one(const struct serve *s, bool is_socket)
 	} else {
 		fill_from_environ(&c);
 	}
+	if (s->confine != NULL && s->confine(s->arg) == -1)
+		return -1;
 	return s->session(STDIN_FILENO, &c, s->arg);
 }
 

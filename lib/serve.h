@@ -27,6 +27,12 @@ struct serve {
 	unsigned reserved;	/* of max, only for listeners for which is_reserved(name) */
 	bool	(*is_reserved)(const char *name);	/* NULL: none */
 	const char *busy;	/* one line for a client that is turned away: "421 4.3.2 too busy\r\n" */
+	/*
+	 * Called once, when all is open and before the first client: gives up
+	 * what is no longer needed (root, the file system).  0, or -1 with errno.
+	 * NULL: nothing.
+	 */
+	int	(*confine)(void *arg);
 	/* Checks the client of a Unix socket by uid; NULL: only our own uid and root. */
 	bool	(*allowed)(const char *name, int64_t uid);
 };

@@ -258,7 +258,8 @@ serve_accept(const struct serve *s)
 
 	a.wake = wake_open();
 	if (a.wake == -1 || wake_on_children() == -1 ||
-	    listeners_open(&a.l, s) == -1)
+	    listeners_open(&a.l, s) == -1 ||
+	    (s->confine != NULL && s->confine(s->arg) == -1))
 		return -1;
 	a.children = xcalloc(s->max, sizeof(*a.children));
 	while (r == 0 && !serve_stopping())

@@ -309,7 +309,8 @@ serve_pool(const struct serve *s, unsigned n)
 	p.board = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (p.wake == -1 || p.more == -1 || p.board == MAP_FAILED ||
-	    wake_on_children() == -1 || listeners_open(&p.l, s) == -1)
+	    wake_on_children() == -1 || listeners_open(&p.l, s) == -1 ||
+	    (s->confine != NULL && s->confine(s->arg) == -1))
 		return -1;
 	p.v = xcalloc(p.max, sizeof(*p.v));
 	while (!serve_stopping()) {

@@ -22,34 +22,23 @@
 #include "local.h"
 #include "log.h"
 #include "privdrop.h"
+#include "seams.h"
 #include "serve.h"
+#include "wake.h"
 #include "who.h"
 
 #define REQUEST_S	30	/* seconds for the request, and our answer */
 
 static struct {
 	const struct config *cfg;
-	int64_t	queue_uid, auth_uid;	/* -1: no such user here */
 } L;
 
+/* Nobody's mailbox is root's, or that of a program of ours. */
 static bool
-allowed(const char *name, int64_t uid)
+is_owner(const struct mailbox *box)
 {
-	(void)name;
-	return uid == 0 || uid == (int64_t)geteuid() ||
-	    (uid != -1 && (uid == L.queue_uid || uid == L.auth_uid));
-}
-
-/* Each client its own verb. */
-static bool
-may_ask(const struct ctl *c, int64_t uid)
-{
-	bool local = ctl_is(c, "local"), pop3 = ctl_is(c, "pop3");
-
-	if (uid == -1 || (!local && !pop3) || ctl_get(c, "address") == NULL)
-		return false;
-	return uid == 0 || uid == (int64_t)geteuid() ||
-	    uid == (local ? L.queue_uid : L.auth_uid);
+	return !L.cfg->as_root || (box->uid != 0 && box->gid != 0 &&
+	    !seam_is_program(box->uid));
 }
 
 /* 0 and the mailbox, or -1 and the verdict. */
@@ -63,9 +52,10 @@ find_owner(const char *address, struct mailbox *box, struct verdict *v)
 	who_init(&w, L.cfg);
 	switch (who_ask(&w, address, box, &why)) {
 	case WHO_USER:
-		if (L.cfg->as_root && (box->uid == 0 || box->gid == 0))
+		if (!is_owner(box))
 			rc = verdict_set(v, DEFERRED, "4.3.5",
-			    "a mailbox of root is not served");
+			    "a mailbox of root, or of a program of ours, "
+			    "is not served");
 		break;
 	case WHO_NONE:
 		rc = verdict_set(v, DEFERRED, "4.2.1",
@@ -80,11 +70,14 @@ find_owner(const char *address, struct mailbox *box, struct verdict *v)
 	return rc;
 }
 
-/* Gives root up for good. */
+/* Gives root up for good.  With the uid the wish to end with launch is lost. */
 static int
 become(uid_t uid, gid_t gid, struct verdict *v)
 {
-	if (!L.cfg->as_root || privdrop(uid, gid, NULL) == 0)
+	pid_t parent = getppid();
+
+	if (!L.cfg->as_root || (privdrop(uid, gid, NULL) == 0 &&
+	    wake_with_parent(parent) == 0))
 		return 0;
 	return verdict_errno(v, "cannot become the owner");
 }
@@ -184,7 +177,8 @@ session(int fd, const struct serve_conn *conn, void *arg)
 	(void)arg;
 	stream_init_unix(&s, fd);
 	if (ctl_read(&s, &line, &c, deadline_in(REQUEST_S)) != 1 ||
-	    !may_ask(&c, uid)) {
+	    ctl_get(&c, "address") == NULL ||
+	    !seam_allows("launch", c.verb, uid)) {
 		log_event(NULL, "request-refused uid=%lld", (long long)uid);
 		stream_release(&s);
 		return EX_PROTOCOL;
@@ -206,7 +200,7 @@ session(int fd, const struct serve_conn *conn, void *arg)
 int
 main(int argc, char *argv[])
 {
-	struct serve serve = { .session = session, .allowed = allowed };
+	struct serve serve = { .session = session, .allowed = seam_may_connect };
 	const char *confdir = NULL;
 	int ch;
 
@@ -220,8 +214,7 @@ main(int argc, char *argv[])
 		confdir = optarg;
 	}
 	L.cfg = config_or_die(confdir);
-	L.queue_uid = service_uid(L.cfg, "facteur-queue");
-	L.auth_uid = service_uid(L.cfg, "facteur-auth");
+	seams_init(L.cfg);
 	serve.max = (unsigned)(L.cfg->connections + L.cfg->local_concurrency);
 	return serve_run(&serve);
 }

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "resolve.h"
+#include "seams.h"
 
 static _Noreturn void
 usage(void)
@@ -61,6 +62,9 @@ become_owner(const struct config *cfg, const struct mailbox *box)
 {
 	if (!cfg->as_root || geteuid() != 0)
 		return;
+	seams_init(cfg);
+	if (seam_is_program(box->uid))
+		die(EX_NOPERM, box->address, "that is a program of ours");
 	if (privdrop(box->uid, box->gid, NULL) == -1)
 		die(EX_TEMPFAIL, box->address, strerror(errno));
 }

@@ -5,8 +5,7 @@
  * tells an administrator: exit 0 deliverable, 67 refused, 75 not known now.
  * Way 2 and 5 of 8.  From: smtpd/rcpt.c, queue/lookup.c.  To: resolve_serve.c.
  */
-#include <errno.h>
-#include <pwd.h>
+#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -15,6 +14,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "resolve.h"
+#include "seams.h"
 #include "serve.h"
 
 static _Noreturn void
@@ -46,17 +46,6 @@ by_hand(const struct config *cfg, char *address[], bool verbose)
 	return fflush(stdout) == EOF ? EX_IOERR : worst;
 }
 
-static int
-drop(void)
-{
-	const struct passwd *pw = getpwnam("facteur-lookup");
-
-	if (pw != NULL && privdrop(pw->pw_uid, pw->pw_gid, NULL) == 0)
-		return 0;
-	log_errno(NULL, "cannot-drop user=facteur-lookup");
-	return -1;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -81,10 +70,11 @@ main(int argc, char *argv[])
 	if (argc == optind && serve_mode() == SERVE_PIPE)
 		usage();
 	cfg = config_or_die(confdir);
+	seams_init(cfg);
 	if (argc > optind)
 		rc = by_hand(cfg, argv + optind, verbose);
-	else if (cfg->as_root && geteuid() == 0 && drop() == -1)
-		rc = EX_CONFIG;
+	else if (seam_become(cfg, SEAM_LOOKUP, false) == -1)
+		err(EX_CONFIG, "cannot become %s", seam_name(SEAM_LOOKUP));
 	else if (serve_mode() == SERVE_LISTEN)
 		rc = resolve_serve(cfg);
 	else

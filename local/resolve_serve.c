@@ -21,6 +21,7 @@
 #include "log.h"
 #include "peer.h"
 #include "resolve.h"
+#include "seams.h"
 #include "serve.h"
 
 #define LISTENERS	8
@@ -32,7 +33,6 @@ struct server {
 	struct loop *loop;
 	struct resolver resolver;
 	struct who who;
-	int64_t	net_uid, queue_uid;	/* the clients we know; -1: none */
 	struct listener {
 		struct watch watch;	/* first */
 		struct server *server;
@@ -123,12 +123,11 @@ client_start(struct server *s, int fd)
 }
 
 static bool
-is_allowed(const struct server *s, int fd)
+is_allowed(int fd)
 {
 	int64_t uid = ctl_peer_uid(fd);
 
-	return uid != -1 && (uid == 0 || uid == (int64_t)geteuid() ||
-	    uid == s->net_uid || uid == s->queue_uid);
+	return seam_allows("resolve", "resolve", uid);
 }
 
 /* One at a time: what is left wakes the loop again, after those already in. */
@@ -140,7 +139,7 @@ listener_ready(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (fd != -1) {
-		if (is_allowed(s, fd))
+		if (is_allowed(fd))
 			(void)client_start(s, fd);
 		else {
 			log_event(NULL, "client-refused uid=%lld",
@@ -159,8 +158,6 @@ static void
 server_init(struct server *s, const struct config *cfg)
 {
 	*s = (struct server){ .resume = { .fire = resume } };
-	s->net_uid = service_uid(cfg, "facteur-net");
-	s->queue_uid = service_uid(cfg, "facteur-queue");
 	s->loop = loop_new();
 	who_init(&s->who, cfg);
 	resolver_init(&s->resolver, cfg, who_ask, &s->who);

@@ -246,11 +246,3 @@ who_ask_or_file(void *who, const char *address, struct mailbox *out,
 	buf_reset(why);
 	return who_file(w->cfg, address, out, why);
 }
-
-int64_t
-service_uid(const struct config *cfg, const char *name)
-{
-	const struct passwd *pw = cfg->as_root ? getpwnam(name) : NULL;
-
-	return pw != NULL ? (int64_t)pw->pw_uid : -1;
-}

@@ -57,9 +57,4 @@ enum who_result who_file(const struct config *, const char *address,
 /* authd if it answers, else the file: for programs started by hand. */
 enum who_result who_ask_or_file(void *who, const char *address,
 	    struct mailbox *out, struct buf *why);
-/*
- * The uid of one of our own users, "facteur-queue"; -1 when there is none, as
- * in single-uid mode.
- */
-int64_t	service_uid(const struct config *, const char *name);
 #endif

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "pop3d.h"
 #include "privdrop.h"
+#include "seams.h"
 #include "session.h"
 #include "tls.h"
 
@@ -37,23 +38,41 @@ filter(const char *maildir)
 	    user == NULL ? "" : user);
 }
 
+/* The front's walls: its own uid, and run/net for a root directory. */
+static int
+confine(void *arg)
+{
+	const struct front *f = arg;
+	int r = seam_become(f->cfg, SEAM_NET, true);
+
+	if (r == 1)
+		log_event(NULL, "no-jail text=\"not root and without "
+		    "CAP_SYS_CHROOT\"");
+	else if (r == -1)
+		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
+	return r == -1 ? -1 : 0;
+}
+
 static int
 serve(struct front *f, const char *confdir)
 {
 	struct config *cfg = config_or_die(confdir);
 	struct buf why = BUF_INIT;
+	int r;
 	struct serve s = {
-		.session = front_session, .arg = f,
+		.session = front_session, .arg = f, .confine = confine,
 		.max = (unsigned)cfg->connections,
 		.max_per_client = (unsigned)cfg->connections_per_address,
 		.busy = "-ERR [SYS/TEMP] too many connections\r\n",
 	};
 
 	f->cfg = cfg;
+	seams_init(cfg);
 	if (*cfg->tls_cert != '\0' &&
 	    (f->tls = tls_server(cfg->tls_cert, cfg->tls_key, &why)) == NULL)
 		errx(EX_CONFIG, "%s", buf_str(&why));
-	return serve_run(&s);
+	r = serve_run(&s);
+	return r == -1 ? EX_OSERR : r;
 }
 
 int

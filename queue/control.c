@@ -14,6 +14,7 @@
 #include "deadline.h"
 #include "log.h"
 #include "queue.h"
+#include "seams.h"
 
 static void
 retry_one(struct msg *m, void *arg)
@@ -115,7 +116,7 @@ control_ready(struct watch *w, uint32_t events)
 	if (fd == -1)
 		return;
 	uid = ctl_peer_uid(fd);
-	if (uid != 0 && uid != (int64_t)geteuid()) {
+	if (!seam_allows("control", NULL, uid)) {
 		log_event(NULL, "control-refused uid=%lld", (long long)uid);
 		close(fd);
 		return;

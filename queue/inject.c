@@ -15,6 +15,7 @@
 #include "inject.h"
 #include "log.h"
 #include "privdrop.h"
+#include "seams.h"
 
 static _Noreturn void
 usage(void)
@@ -36,7 +37,7 @@ serve(const struct config *cfg)
 		.arg = &in,
 		/* A session that sends slowly holds a worker: enough for all of them. */
 		.max = (unsigned)(cfg->connections + cfg->inject_workers),
-		.allowed = inject_allowed,
+		.allowed = seam_may_connect,
 	};
 	int status;
 
@@ -82,6 +83,7 @@ main(int argc, char *argv[])
 		}
 	log_init("inject");
 	cfg = config_or_die(confdir);
+	seams_init(cfg);
 	if (qmail)
 		status = inject_qmail(cfg);
 	else if (optind < argc)

@@ -104,7 +104,6 @@ char	*inject_clean(const char *);
 
 /* ---- the server (inject_session.c) ---- */
 int	inject_session(int fd, const struct serve_conn *, void *inject);
-bool	inject_allowed(const char *listener, int64_t uid);
 
 /* ---- a message from fd 0 (inject_input.c) ---- */
 struct inject_input {

@@ -7,7 +7,6 @@
  * stranger's bytes), the queue, or anyone on this host.
  * Way 3 of 8.  From: smtpd/data, queue/sendmail.  To: queue/inject_txn.c.
  */
-#include <pwd.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "deadline.h"
 #include "inject.h"
 #include "log.h"
+#include "seams.h"
 #include "stream.h"
 
 #define DATA_MAX	(16 << 20)	/* bytes of one data frame */
@@ -209,27 +209,6 @@ dispatch(struct session *s, const struct ctl *c)
 	return CLOSE;
 }
 
-/* net/inject lies where smtpd alone can reach it; its frames carry trace. */
-static bool
-is_trusted(const char *listener, int64_t uid)
-{
-	return uid == 0 || uid == (int64_t)geteuid() ||
-	    strcmp(listener, "net-inject") == 0;
-}
-
-bool
-inject_allowed(const char *listener, int64_t uid)
-{
-	const struct passwd *pw;
-
-	if (strcmp(listener, "net-inject") != 0)
-		return true;		/* anyone may send mail */
-	if (uid == 0 || uid == (int64_t)geteuid())
-		return true;
-	pw = getpwnam("facteur-net");
-	return pw != NULL && uid == (int64_t)pw->pw_uid;
-}
-
 int
 inject_session(int fd, const struct serve_conn *conn, void *inject)
 {
@@ -239,7 +218,9 @@ inject_session(int fd, const struct serve_conn *conn, void *inject)
 	int status;
 
 	s.uid = ctl_peer_uid(fd);
-	s.trusted = s.uid != -1 && is_trusted(conn->name, s.uid);
+	/* One connection on fd 0 is whoever we are started as. */
+	s.trusted = seam_allows(*conn->name == '\0' ? "inject" : conn->name,
+	    "trace", s.uid);
 	stream_init(&s.stream, fd, fd);
 	inject_txn_init(&s.txn, inject);
 	while (ctl_read(&s.stream, &line, &frame,

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "queue.h"
+#include "seams.h"
 #include "serve.h"
 
 #define DRAIN_MS	4000	/* after SIGTERM, for outcomes that are on their way */
@@ -188,6 +189,7 @@ main(int argc, char *argv[])
 	log_init("queue");
 	raise_nofile();
 	Q.cfg = config_or_die(confdir);
+	seams_init(Q.cfg);
 	open_spool();
 	Q.boot = boot_usec();
 	Q.loop = loop_new();

@@ -7,7 +7,6 @@
  * Way 6 of 8.  From: queue/agent.c.  To: another host's smtpd.
  */
 #include <err.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -16,13 +15,9 @@
 #include "log.h"
 #include "privdrop.h"
 #include "remote.h"
+#include "seams.h"
 #include "serve.h"
 #include "tls.h"
-
-#define OURS	"facteur-remote"
-#define CLIENT	"facteur-queue"
-
-static int64_t queue_uid = -1;
 
 static _Noreturn void
 usage(void)
@@ -44,13 +39,6 @@ session(int fd, const struct serve_conn *conn, void *arg)
 	if (*r.cfg->resolver == '\0' && dns_init(&r.dns, "") == -1)
 		r.dns = warm->dns;
 	return agent_session(fd, &r);
-}
-
-static bool
-allowed(const char *name, int64_t uid)
-{
-	(void)name;
-	return uid == 0 || uid == (int64_t)geteuid() || uid == queue_uid;
 }
 
 /*
@@ -77,15 +65,11 @@ serve(struct remote *r)
 {
 	struct serve s = { .session = session, .arg = r,
 	    .max = (unsigned)r->cfg->remote_concurrency + 20,
-	    .allowed = allowed };
-	const struct passwd *pw = getpwnam(CLIENT);
+	    .allowed = seam_may_connect };
 
-	if (pw != NULL)
-		queue_uid = pw->pw_uid;
-	pw = getpwnam(OURS);
-	if (r->cfg->as_root && geteuid() == 0 && pw != NULL &&
-	    privdrop(pw->pw_uid, pw->pw_gid, NULL) == -1)
-		err(EX_TEMPFAIL, "cannot become %s", OURS);
+	seams_init(r->cfg);
+	if (seam_become(r->cfg, SEAM_REMOTE, false) == -1)
+		err(EX_TEMPFAIL, "cannot become %s", seam_name(SEAM_REMOTE));
 	return serve_run(&s);
 }
 

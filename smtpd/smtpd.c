@@ -14,6 +14,7 @@
 #include "config.h"
 #include "log.h"
 #include "privdrop.h"
+#include "seams.h"
 #include "smtpd.h"
 
 static _Noreturn void
@@ -34,6 +35,26 @@ is_allowed(const char *name, int64_t uid)
 	return true;
 }
 
+/*
+ * The front's walls: its own uid, and run/net for a root directory.  A session
+ * that `sendmail -bs` has started is its caller's.
+ */
+static int
+confine(void *arg)
+{
+	const struct smtpd *d = arg;
+	int r = 0;
+
+	if (!(d->role->flags & R_LOCAL))
+		r = seam_become(d->cfg, SEAM_NET, true);
+	if (r == 1)
+		log_event(NULL, "no-jail text=\"not root and without "
+		    "CAP_SYS_CHROOT\"");
+	else if (r == -1)
+		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
+	return r == -1 ? -1 : 0;
+}
+
 static int
 serve(struct smtpd *d)
 {
@@ -47,6 +68,7 @@ serve(struct smtpd *d)
 		.is_reserved = is_submission,
 		.busy = "421 4.3.2 too many connections, try again later\r\n",
 		.allowed = is_allowed,
+		.confine = confine,
 	};
 
 	return serve_run(&how);
@@ -80,10 +102,11 @@ main(int argc, char *argv[])
 	log_init("smtpd");
 	tzset();	/* the time zone is a file; no session opens one */
 	d.cfg = cfg = config_or_die(confdir);
+	seams_init(cfg);
 	if (!(d.role->flags & R_LOCAL))
 		(void)tls_current(&d);	/* without it there is no STARTTLS */
 	status = serve(&d);
 	SSL_CTX_free(d.tls);
 	config_free(cfg);
-	return status;
+	return status == -1 ? EX_OSERR : status;
 }
