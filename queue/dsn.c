@@ -44,11 +44,19 @@ field_text(struct buf *out, const char *text)
 	}
 }
 
-static bool
-reported(const struct env_rcpt *r)
+const char *
+dsn_sender(const struct envelope *env, const struct env_rcpt *r)
+{
+	return r->from != NULL ? r->from : env->sender;
+}
+
+bool
+dsn_reports(const struct envelope *env, const char *sender,
+    const struct env_rcpt *r)
 {
 	return r->state == RCPT_FAILED &&
-	    !(r->notify != 0 && (r->notify & NOTIFY_FAILURE) == 0);
+	    (r->notify == 0 || (r->notify & NOTIFY_FAILURE) != 0) &&
+	    strcmp(dsn_sender(env, r), sender) == 0;
 }
 
 /* What can be done about it, for the causes that people meet most. */
@@ -75,7 +83,7 @@ advice(const char *status)
 
 static void
 human_part(struct buf *out, const struct config *cfg,
-    const struct envelope *env, const char *id)
+    const struct envelope *env, const char *sender, const char *id)
 {
 	struct buf status = BUF_INIT;
 
@@ -88,7 +96,7 @@ human_part(struct buf *out, const struct config *cfg,
 		const char *text = r->text != NULL ? r->text : "";
 		const char *say;
 
-		if (!reported(r))
+		if (!dsn_reports(env, sender, r))
 			continue;
 		buf_addf(out, "\n<%s>\n    ", r->addr);
 		if (r->host != NULL)
@@ -107,7 +115,7 @@ human_part(struct buf *out, const struct config *cfg,
 
 static void
 machine_part(struct buf *out, const struct config *cfg,
-    const struct envelope *env, int64_t now)
+    const struct envelope *env, const char *sender, int64_t now)
 {
 	buf_addf(out, "Reporting-MTA: dns; %s\n", cfg->hostname);
 	if (env->envid != NULL) {
@@ -123,7 +131,7 @@ machine_part(struct buf *out, const struct config *cfg,
 		const char *text = r->text != NULL ? r->text : "";
 		size_t host = r->host != NULL ? strcspn(r->host, "[") : 0;
 
-		if (!reported(r))
+		if (!dsn_reports(env, sender, r))
 			continue;
 		buf_addc(out, '\n');
 		if (r->orcpt != NULL) {
@@ -174,7 +182,8 @@ original_part(struct buf *out, const struct envelope *env, int fd,
 
 int
 dsn_compose(const struct config *cfg, const struct envelope *env,
-    const char *id, int fd, int64_t size, int64_t now, struct buf *out)
+    const char *sender, const char *id, int fd, int64_t size, int64_t now,
+    struct buf *out)
 {
 	char boundary[ID_LEN + 16];
 
@@ -184,7 +193,7 @@ dsn_compose(const struct config *cfg, const struct envelope *env,
 
 	buf_addf(out, "From: Mail System <MAILER-DAEMON@%s>\nTo: <%s>\n"
 	    "Subject: Undelivered: your message could not be delivered\nDate: ",
-	    cfg->hostname, env->sender);
+	    cfg->hostname, sender);
 	date_rfc5322(out, (time_t)(now / 1000000));
 	buf_addf(out, "\nMessage-ID: <%.*s@%s>\nAuto-Submitted: auto-replied\n"
 	    "MIME-Version: 1.0\nContent-Type: multipart/report;\n"
@@ -193,11 +202,11 @@ dsn_compose(const struct config *cfg, const struct envelope *env,
 	    "Content-Transfer-Encoding: 8bit\n\n",
 	    ID_LEN, boundary, cfg->hostname, env->utf8 ?
 	    "global-delivery-status" : "delivery-status", boundary, boundary);
-	human_part(out, cfg, env, id);
+	human_part(out, cfg, env, sender, id);
 	buf_addf(out, "\n--%s\nContent-Type: message/%s\n%s\n", boundary,
 	    env->utf8 ? "global-delivery-status" : "delivery-status",
 	    env->utf8 ? "Content-Transfer-Encoding: 8bit\n" : "");
-	machine_part(out, cfg, env, now);
+	machine_part(out, cfg, env, sender, now);
 	if (original_part(out, env, fd, size, boundary) == -1)
 		return -1;
 	buf_addf(out, "\n--%s--\n", boundary);

@@ -181,12 +181,23 @@ void	outcome_fail(struct active *, unsigned n, const struct outcome *);
 int	outcome_flush(struct active *);
 
 /* dsn.c */
-/* Writes the failure report about the FAILED recipients of the message to out: a whole message with LF line ends. -1 with errno. */
-int	dsn_compose(const struct config *, const struct envelope *, const char *id,
-	    int fd, int64_t size, int64_t now_usec, struct buf *out) __attribute__((warn_unused_result));
+/* Who hears about recipient r: the owner of the list it came from, else the sender. */
+const char *dsn_sender(const struct envelope *, const struct env_rcpt *);
+/* Is r one of those that a report to `sender` speaks of? FAILED, its own to hear of, and wanted. */
+bool	dsn_reports(const struct envelope *, const char *sender, const struct env_rcpt *);
+/*
+ * Writes the failure report for `sender` to out: a whole message with LF line
+ * ends, about nobody but those dsn_reports() names. -1 with errno.
+ */
+int	dsn_compose(const struct config *, const struct envelope *,
+	    const char *sender, const char *id, int fd, int64_t size,
+	    int64_t now_usec, struct buf *out) __attribute__((warn_unused_result));
 
 /* report.c */
-/* Sends the report about FAILED recipients, or settles that none is due. Takes a share in active->open until done. */
+/*
+ * Sends a report about FAILED recipients to the first of their senders, or settles that none is
+ * due.  Takes a share in active->open until done; called again while any are left.
+ */
 void	report_start(struct active *);
 
 /* control.c */

@@ -14,20 +14,34 @@
 struct report {
 	struct peer peer;		/* first */
 	struct active *active;
+	char	*sender;		/* owned; whom it goes to */
 	struct buf text;		/* owned */
 	bool	committed;
 };
 
+/* All failed recipients whose failure is `sender`'s to hear of, wanted or not. */
 static void
-mark_told(struct active *a, const char *dsn_id)
+mark_told(struct active *a, const char *sender, const char *dsn_id)
 {
 	int64_t now = date_now_usec();
 
-	for (unsigned i = 0; i < a->env.nrcpts; i++)
-		if (a->env.rcpts[i].state == RCPT_FAILED) {
-			envelope_told(&a->lines, i + 1, now, dsn_id);
-			a->env.rcpts[i].state = RCPT_TOLD;
-		}
+	for (unsigned i = 0; i < a->env.nrcpts; i++) {
+		struct env_rcpt *r = &a->env.rcpts[i];
+
+		if (r->state != RCPT_FAILED ||
+		    strcmp(dsn_sender(&a->env, r), sender) != 0)
+			continue;
+		envelope_told(&a->lines, r->n, now, dsn_id);
+		r->state = RCPT_TOLD;
+	}
+}
+
+static void
+report_free(struct report *r)
+{
+	buf_release(&r->text);
+	free(r->sender);
+	free(r);
 }
 
 static void
@@ -50,8 +64,8 @@ report_frame(struct peer *p, struct ctl *c)
 	} else if (ctl_is(c, "ok")) {
 		r->committed = true;
 		log_event(r->active->msg->id, "bounced dsn=%s to=%s",
-		    ctl_str(c, "id"), quoted(r->active->env.sender));
-		mark_told(r->active, ctl_str(c, "id"));
+		    ctl_str(c, "id"), quoted(r->sender));
+		mark_told(r->active, r->sender, ctl_str(c, "id"));
 		peer_close(p, "done");
 	} else {
 		peer_close(p, ctl_is(c, "err") ? ctl_str(c, "text") :
@@ -69,8 +83,7 @@ report_closed(struct peer *p, const char *why)
 		log_event(a->msg->id, "report-postponed reason=%s", quoted(why));
 		a->report_failed = true;
 	}
-	buf_release(&r->text);
-	free(r);
+	report_free(r);
 	active_release(a);
 	active_run();
 }
@@ -87,7 +100,7 @@ send_envelope(struct report *r)
 	ctl_add(&b, "utf8", env->utf8 ? "yes" : NULL);
 	ctl_end(&b);
 	ctl_begin(&b, "rcpt");
-	ctl_add(&b, "to", env->sender);
+	ctl_add(&b, "to", r->sender);
 	ctl_add(&b, "notify", "never");
 	ctl_end(&b);
 	ctl_begin(&b, "go");
@@ -96,43 +109,49 @@ send_envelope(struct report *r)
 	buf_release(&b);
 }
 
-/* Is there anybody to tell, who wants to be told? */
-static bool
-wanted(const struct active *a)
+/* The sender that the first failed recipient is to be reported to. */
+static const char *
+next_sender(const struct envelope *env)
 {
-	if (a->env.sender[0] == '\0')
-		return false;		/* never a bounce for a bounce */
-	for (unsigned i = 0; i < a->env.nrcpts; i++) {
-		const struct env_rcpt *r = &a->env.rcpts[i];
+	for (unsigned i = 0; i < env->nrcpts; i++)
+		if (env->rcpts[i].state == RCPT_FAILED)
+			return dsn_sender(env, &env->rcpts[i]);
+	return "";
+}
 
-		if (r->state == RCPT_FAILED && (r->notify == 0 ||
-		    (r->notify & NOTIFY_FAILURE) != 0))
+/* Is there anybody to tell, who wants to be told? Never a bounce for a bounce. */
+static bool
+is_wanted(const struct envelope *env, const char *sender)
+{
+	if (sender[0] == '\0')
+		return false;
+	for (unsigned i = 0; i < env->nrcpts; i++)
+		if (dsn_reports(env, sender, &env->rcpts[i]))
 			return true;
-	}
 	return false;
 }
 
 void
 report_start(struct active *a)
 {
+	const char *sender = next_sender(&a->env);
 	struct report *r;
 
-	if (!wanted(a)) {
-		log_event(a->msg->id, "not-bounced sender=%s",
-		    quoted(a->env.sender));
-		mark_told(a, "-");
+	if (!is_wanted(&a->env, sender)) {
+		log_event(a->msg->id, "not-bounced sender=%s", quoted(sender));
+		mark_told(a, sender, "-");
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
 	r->active = a;
-	if (dsn_compose(Q.cfg, &a->env, a->msg->id, a->fd, a->msg->size,
-	    date_now_usec(), &r->text) == -1 ||
+	r->sender = xstrdup(sender);
+	if (dsn_compose(Q.cfg, &a->env, sender, a->msg->id, a->fd,
+	    a->msg->size, date_now_usec(), &r->text) == -1 ||
 	    peer_connect(&r->peer, Q.loop, config_socket(Q.cfg, "inject"),
 	    report_frame, report_closed) == -1) {
 		log_errno(a->msg->id, "report-postponed");
 		a->report_failed = true;
-		buf_release(&r->text);
-		free(r);
+		report_free(r);
 		return;
 	}
 	a->open++;

@@ -99,8 +99,9 @@ compose(struct envelope *env, struct buf *out)
 	struct config cfg = { .hostname = hostname };
 	int fd = original_fd();
 
-	assert_int_equal(dsn_compose(&cfg, env, "0000000000000001", fd,
-	    (int64_t)strlen(original), 1790000000000000, out), 0);
+	assert_int_equal(dsn_compose(&cfg, env, env->sender,
+	    "0000000000000001", fd, (int64_t)strlen(original),
+	    1790000000000000, out), 0);
 	close(fd);
 }
 
@@ -187,6 +188,27 @@ bounce_leaves_out_who_did_not_want_to_be_told_about(void **state)
 }
 
 static void
+bounce_about_a_list_member_is_for_the_owner_of_the_list(void **state)
+{
+	struct envelope env;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	envelope_init(&env);
+	env.sender = strdup("jean-bob@emc.fr");
+	failed(&env, "member@y.example", NULL, "5.1.1 no");
+	env.rcpts[0].from = strdup("owner-list@emc.fr");
+	failed(&env, "direct@y.example", NULL, "5.1.1 no");
+	assert_string_equal(dsn_sender(&env, &env.rcpts[0]), "owner-list@emc.fr");
+	assert_false(dsn_reports(&env, "jean-bob@emc.fr", &env.rcpts[0]));
+	compose(&env, &out);
+	assert_non_null(strstr(buf_str(&out), "direct@y.example"));
+	assert_null(strstr(buf_str(&out), "member@y.example"));
+	buf_release(&out);
+	envelope_release(&env);
+}
+
+static void
 remote_text_cannot_break_out_of_its_field(void **state)
 {
 	struct envelope env;
@@ -212,6 +234,7 @@ main(void)
 		cmocka_unit_test(bounce_tells_people_and_programs_who_failed_and_why),
 		cmocka_unit_test(bounce_returns_headers_only_when_asked),
 		cmocka_unit_test(bounce_leaves_out_who_did_not_want_to_be_told_about),
+		cmocka_unit_test(bounce_about_a_list_member_is_for_the_owner_of_the_list),
 		cmocka_unit_test(remote_text_cannot_break_out_of_its_field),
 	};
 
