@@ -95,7 +95,7 @@ is_control(char c)
 	return (unsigned char)c < ' ' || c == 0x7F;
 }
 
-/* INTERNALS 2.1: a value, so that it can hold no separator. -1: control byte. */
+/* A value as in INTERNALS 2.1: no separator is left. -1: control byte. */
 static int
 add_value(struct buf *out, const char *value)
 {

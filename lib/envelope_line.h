@@ -1,4 +1,7 @@
-/* envelope_line.h - the words of one line of a queue file; private to envelope_parse.c and envelope_line.c. */
+/*
+ * envelope_line.h - the words of one line of a queue file; private to
+ * envelope_parse.c and envelope_line.c.
+ */
 #ifndef LIB_ENVELOPE_LINE_H
 #define LIB_ENVELOPE_LINE_H
 
@@ -31,7 +34,10 @@ bool	pair_value_is(const struct env_pair *, const char *value);
 bool	text_number(const char *s, size_t len, unsigned max, unsigned *out);
 /* 0 to 15, or -1. */
 int	text_hex(char);
-/* Decodes %XX and puts the value (owned) in place of the older one. False: malformed, or a control byte in it. */
+/*
+ * Decodes %XX and puts the value (owned) in place of the older one. False:
+ * malformed, or a control byte in it.
+ */
 bool	text_set(char **field, const char *s, size_t len);
 /* The same for "<address>". */
 bool	text_set_address(char **field, const char *s, size_t len);

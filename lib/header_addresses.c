@@ -22,7 +22,10 @@ struct list {
 	void	*arg;
 };
 
-/* Steps over blanks, folds and (nested (comments)). Returns -1 if one stays open; else whether there was any. */
+/*
+ * Steps over blanks, folds and (nested (comments)). Returns -1 if one stays
+ * open; else whether there was any.
+ */
 static int
 skip_blanks(struct list *l)
 {

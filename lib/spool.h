@@ -16,17 +16,23 @@
 struct spool {
 	int	root;		/* owned dirfd of SPOOL */
 	int	queue, hold, bad;	/* owned dirfds */
-	bool	named;		/* no O_TMPFILE or no /proc here: files have a name, tmp.ID, from the start */
+	bool	named;		/* files are called tmp.ID from the start, as
+				 * O_TMPFILE or /proc is missing here */
 };
 
 #define SPOOL_INIT { -1, -1, -1, -1, false }
 #define SPOOL_NAME_MAX	(ID_LEN + 1 + 20)
 
 /* Opens the directories; with create they are made (0700). -1 with errno. */
-int	spool_open(struct spool *, const char *path, bool create) __attribute__((warn_unused_result));
+int	spool_open(struct spool *, const char *path, bool create)
+	    __attribute__((warn_unused_result));
 void	spool_close(struct spool *);
-/* Is it "ID.SIZE"? Fills both (each may be NULL). SIZE is decimal without leading zeros. */
-bool	spool_name_parse(const char *name, char id[ID_LEN + 1], int64_t *size_out);
+/*
+ * Is it "ID.SIZE"? Fills both (each may be NULL). SIZE is decimal without
+ * leading zeros.
+ */
+bool	spool_name_parse(const char *name, char id[ID_LEN + 1],
+	    int64_t *size_out);
 void	spool_name(char out[SPOOL_NAME_MAX + 1], const char *id, int64_t size);
 
 /* A message on its way into the spool. */
@@ -39,40 +45,56 @@ struct spool_file {
 	bool	named;		/* as in struct spool */
 	bool	linked;		/* ID.SIZE is in the directory */
 	bool	committed;
-	int	error;		/* errno of what failed first; it is of no use then */
+	int	error;		/* errno of what failed first: of no use */
 	struct buf pending;	/* owned; not yet written */
 };
 
 #define SPOOL_FILE_INIT { .fd = -1 }
 
 /* A nameless, locked file with a new ID. -1 with errno. */
-int	spool_create(struct spool_file *, const struct spool *) __attribute__((warn_unused_result));
+int	spool_create(struct spool_file *, const struct spool *)
+	    __attribute__((warn_unused_result));
 /* Message bytes (LF line ends). -1 with errno; the file is then of no use. */
-int	spool_write(struct spool_file *, const void *, size_t) __attribute__((warn_unused_result));
+int	spool_write(struct spool_file *, const void *, size_t)
+	    __attribute__((warn_unused_result));
 /*
  * Writes the envelope and its ready line, makes file, name and directory
  * durable, in that order.  Only after a 0 may anyone say "250".  On -1 (errno)
  * nothing is left behind.
  */
-int	spool_commit(struct spool_file *, const struct envelope *) __attribute__((warn_unused_result));
-/* Releases from any state; what was not committed is taken away. Keeps errno. Unlocks. */
+int	spool_commit(struct spool_file *, const struct envelope *)
+	    __attribute__((warn_unused_result));
+/*
+ * Releases from any state; what was not committed is taken away. Keeps errno.
+ * Unlocks.
+ */
 void	spool_file_close(struct spool_file *);
 
 /*
- * Opens a queue file for its owner, the queue: a regular file with one link, ours, opened
+ * Opens a queue file for its owner, the queue: a regular file with one link,
+ * ours ("ours" is who owns the directory), opened
  * O_RDWR|O_APPEND|O_NOFOLLOW|O_NONBLOCK and locked (shared, not waiting).
- * "Ours" is who owns the directory.
- * fd, or -1: ENOENT (gone), EWOULDBLOCK (still being written), EINVAL (not such a file), other.
+ * fd, or -1: ENOENT (gone), EWOULDBLOCK (still being written), EINVAL (not
+ * such a file), other.
  */
-int	spool_open_file(int dir, const char *name) __attribute__((warn_unused_result));
+int	spool_open_file(int dir, const char *name)
+	    __attribute__((warn_unused_result));
 /*
  * Reads and replays the envelope behind `size` bytes, as envelope_parse; a file
  * shorter than that is damage too.  -1 with env->damage NULL: errno says why it
  * cannot be read now.
  */
-int	spool_read_envelope(int fd, int64_t size, struct envelope *) __attribute__((warn_unused_result));
-/* Compares the ready line's checksum with the content. 1 right, 0 wrong, -1 errno. */
-int	spool_verify(int fd, int64_t size, const struct envelope *) __attribute__((warn_unused_result));
-/* Bytes and inodes left for a message of `need` bytes (twice it and a reserve)? Else false. */
+int	spool_read_envelope(int fd, int64_t size, struct envelope *)
+	    __attribute__((warn_unused_result));
+/*
+ * Compares the ready line's checksum with the content. 1 right, 0 wrong, -1
+ * errno.
+ */
+int	spool_verify(int fd, int64_t size, const struct envelope *)
+	    __attribute__((warn_unused_result));
+/*
+ * Bytes and inodes left for a message of `need` bytes (twice it and a
+ * reserve)? Else false.
+ */
 bool	spool_has_room(const struct spool *, int64_t need);
 #endif

@@ -35,7 +35,7 @@ serve(const struct config *cfg)
 	struct serve s = {
 		.session = inject_session,
 		.arg = &in,
-		/* A session that sends slowly holds a worker: enough for all of them. */
+		/* Who sends slowly holds a worker: enough for all. */
 		.max = (unsigned)(cfg->connections + cfg->inject_workers),
 		.allowed = seam_may_connect,
 	};

@@ -20,7 +20,7 @@
 #include "spool.h"
 
 #define INJECT_HEADER_MAX	(256u * 1024)	/* bytes of a header block */
-#define INJECT_SLICE		(16u * 1024)	/* of it looked at in one step */
+#define INJECT_SLICE		(16u * 1024)	/* looked at in one step */
 #define INJECT_RECEIVED_MAX	100		/* more of them: a loop */
 #define INJECT_VALUE_MAX	500		/* bytes of envid and orcpt */
 #define INJECT_WAIT		300		/* seconds for each read */
@@ -52,7 +52,7 @@ enum inject_verdict inject_disk_verdict(int error);
 struct inject {
 	const struct config *cfg;	/* borrowed */
 	struct spool spool;
-	int	notice;			/* owned; datagram socket to the queue */
+	int	notice;			/* owned; datagram socket */
 };
 
 /* Opens the spool. 0, or -1 with errno. */
@@ -99,7 +99,10 @@ void	inject_received(const struct inject_txn *, struct buf *);
 /* "Date:" and "Message-ID:" where the header block has none, appended. */
 void	inject_missing(const struct inject_txn *, const char *head, size_t len,
 	    struct buf *);
-/* A word from outside as it may stand in Received: others become '?', at most 255 bytes; owned by the caller. NULL stays NULL. */
+/*
+ * A word from outside as it may stand in Received: others become '?', at most
+ * 255 bytes; owned by the caller. NULL stays NULL.
+ */
 char	*inject_clean(const char *);
 
 /* ---- the server (inject_session.c) ---- */
@@ -108,11 +111,8 @@ int	inject_session(int fd, const struct serve_conn *, void *inject);
 /* ---- a message from fd 0 (inject_input.c) ---- */
 struct inject_input {
 	struct buf memory;	/* its first bytes */
-	FILE	*rest;		/* owned; the others, in a file without a name */
-	int64_t	 size;
-	char	 last[2];	/* its last two bytes */
-	bool	 high;		/* a byte above 0x7F was seen */
-	bool	 cr;		/* the last byte read was a CR, still held back */
+	FILE	*rest;		/* owned; the others, in a nameless file */
+	int64_t	 size;		/* bytes of both */
 };
 
 enum inject_input_result {
@@ -137,6 +137,7 @@ int	inject_input_exit(enum inject_input_result);
 /* ---- a submission (inject_submit.c, inject_client.c) ---- */
 struct inject_submission {
 	const struct config *cfg;	/* borrowed */
+	uid_t	uid;		/* whose it is, before privileges go */
 	struct buf sender;	/* canonical */
 	struct strlist rcpts;	/* owned; canonical, no duplicates */
 	bool	fix, body8, utf8;
@@ -152,7 +153,10 @@ struct inject_result {
 };
 
 void	inject_submission_release(struct inject_submission *);
-/* A mailbox as given on a command line; a bare one is at cfg->hostname. Appended. 0, or -1. */
+/*
+ * A mailbox as given on a command line; a bare one is at cfg->hostname.
+ * Appended. 0, or -1.
+ */
 int	inject_qualify(const struct config *, const char *, size_t,
 	    struct buf *out);
 /* "login@hostname" of the caller. */
@@ -161,12 +165,14 @@ void	inject_login(const struct config *, struct buf *out);
  * Adds a recipient unless it is there.  One more than recipients_max is kept,
  * so that it shows; the others are dropped.  -1: not an address.
  */
-int	inject_submission_rcpt(struct inject_submission *, const char *, size_t);
+int	inject_submission_rcpt(struct inject_submission *, const char *,
+	    size_t);
 /* Commits here (this process may write the spool). */
 void	inject_submit_here(struct inject *, struct inject_submission *,
 	    struct inject_result *);
 /* Hands it to the inject server through its public socket. */
-void	inject_submit_client(struct inject_submission *, struct inject_result *);
+void	inject_submit_client(struct inject_submission *,
+	    struct inject_result *);
 /* Whichever of both this process may do. */
 void	inject_submit(struct inject_submission *, struct inject_result *);
 void	inject_result_release(struct inject_result *);

@@ -145,7 +145,7 @@ fill_envelope(struct inject_txn *t, const struct inject_submission *s)
 	struct env_rcpt *r;
 
 	t->fix = s->fix;
-	t->env.uid = getuid();
+	t->env.uid = s->uid;
 	t->env.body8 = s->body8;
 	t->env.utf8 = s->utf8;
 	t->env.ret = s->ret == NULL ? NULL : xstrdup(s->ret);
@@ -205,6 +205,7 @@ inject_submit(struct inject_submission *s, struct inject_result *out)
 {
 	struct inject in;
 
+	s->uid = getuid();
 	if (owns_spool(s->cfg) && inject_open(&in, s->cfg) == 0) {
 		inject_submit_here(&in, s, out);
 		inject_close(&in);

@@ -33,7 +33,7 @@ void	sendmail_options(struct sendmail_options *, int argc, char **argv);
 int	sendmail_submit(const struct config *, const struct sendmail_options *);
 /*
  * Takes the header block off the input's front: recipients (with -t), Bcc
- * removed (with -t), From added where it is missing; the result becomes s->head.
+ * removed (with -t), From added where it is missing; that becomes s->head.
  * The sysexits code, said on stderr.
  */
 int	sendmail_header(struct inject_submission *,

@@ -203,7 +203,10 @@ copy_header(struct inject_submission *s, const struct sendmail_options *o,
 	buf_addc(&s->head, '\n');
 }
 
-/* Length of a mailbox file's "From " line at the beginning, which is none of ours. */
+/*
+ * Length of a mailbox file's "From " line at the beginning, which is none of
+ * ours.
+ */
 static size_t
 mbox_line(const char *text, size_t len)
 {

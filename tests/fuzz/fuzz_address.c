@@ -1,4 +1,7 @@
-/* Whatever address.c accepts is canonical: it parses again, to itself, and holds nothing that could hurt. */
+/*
+ * Whatever address.c accepts is canonical: it parses again, to itself, and
+ * holds nothing that could hurt.
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,7 @@
-/* Fields lie one behind the other, the block ends where header_end says, and no address is longer than its list. */
+/*
+ * Fields lie one behind the other, the block ends where header_end says, and
+ * no address is longer than its list.
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

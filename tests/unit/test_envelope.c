@@ -12,7 +12,7 @@
 #include "date.h"
 #include "envelope.h"
 
-#define NOON	1795435200000000	/* 2026-11-23T12:00:00Z in microseconds */
+#define NOON	1795435200000000	/* 2026-11-23T12:00:00Z */
 #define HOUR	((int64_t)3600 * 1000000)
 
 /* Two recipients; every value that can be said is said. */

@@ -409,8 +409,9 @@ damage_is_found(void **state)
 static void
 names_are_read_strictly(void **state)
 {
-	static const char *const bad[] = { "", ".", "..", "tmp.25x2t8n3chy05l4w",
-	    "25x2t8n3chy05l4w", "25x2t8n3chy05l4w.", "25x2t8n3chy05l4w.05",
+	static const char *const bad[] = { "", ".", "..",
+	    "tmp.25x2t8n3chy05l4w", "25x2t8n3chy05l4w",
+	    "25x2t8n3chy05l4w.", "25x2t8n3chy05l4w.05",
 	    "25x2t8n3chy05l4w.-5", "25x2t8n3chy05l4w.+5",
 	    "25x2t8n3chy05l4w. 5", "25x2t8n3chy05l4w.5 ",
 	    "25x2t8n3chy05l4w.5.6", "25x2t8n3chy05l4W.5",
