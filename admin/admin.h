@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "seams.h"
 #include "serve.h"
 
 #define FACTEUR_VERSION	"0.1"
@@ -35,6 +36,8 @@ struct sockets {
 
 struct service {
 	const char *name;
+	enum seam_user user;	/* as whom it runs where there are walls */
+	bool	 jailed;	/* it shuts itself inside run/net */
 	unsigned stop_order;	/* stopped in rising order, equals together */
 	bool	 only_with_sockets;	/* without, there is nothing to do */
 	struct sockets sockets;
@@ -49,6 +52,32 @@ int	run(int argc, char *argv[]);
 
 /* walls.c: under which uids will it run?  Ends the process when it must not. */
 enum walls walls_check(const struct config *);
+
+/* check.c: what is wrong with this host? */
+struct finding {
+	bool	 fatal;		/* nothing is started */
+	const char *what, *mend;	/* a sentence; the command that mends it */
+};
+/* Looks at owners and modes of all that is ours and is there; tells each finding. */
+void	check_files(const struct config *, void (*tell)(void *, const struct finding *), void *);
+/* Refuses to start, with all the reasons. */
+void	check_or_die(const struct config *);
+
+/* check_install.c: `facteur check-install`; setup.c: `facteur setup`. */
+int	check_install(int argc, char *argv[]);
+int	setup(int argc, char *argv[]);
+
+/* A directory of ours. */
+struct place {
+	size_t	dir;		/* of spool, run or mail: offset in struct config */
+	const char *below;	/* "/queue", or "" */
+	enum seam_user owner;
+	mode_t	mode;
+};
+extern const struct place places[];
+extern const unsigned nplaces;
+/* Appends its path. */
+void	place_path(const struct config *, const struct place *, struct buf *);
 
 /*
  * dirs.c, all of which ends the process with a sentence if it fails.

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,28 @@
 
 #define OTHERS_END	10	/* s that a former system has to disappear */
 
-/* Makes a directory and what is missing above it. */
+/* The umask has no say in it, and it is its owner's from the start. */
 static void
-make_dir(const char *path, mode_t mode)
+give(const char *path, mode_t mode, enum seam_user owner)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!seam_ids(owner, &uid, &gid))
+		errx(EX_CONFIG, "there is no user %s", seam_name(owner));
+	if ((geteuid() == 0 && lchown(path, uid, gid) == -1) ||
+	    chmod(path, mode) == -1)
+		err(EX_CANTCREAT, "%s", path);
+}
+
+/* Makes a directory and what is missing above it, which is ours. */
+static void
+make_dir(const char *path, mode_t mode, enum seam_user owner)
 {
 	char *copy, *slash;
 
 	if (mkdir(path, 0700) == 0) {
-		/* The umask has no say in it. */
-		if (chmod(path, mode) == -1)
-			err(EX_CANTCREAT, "%s", path);
+		give(path, mode, owner);
 		return;
 	}
 	if (errno == EEXIST)
@@ -45,10 +58,12 @@ make_dir(const char *path, mode_t mode)
 	if (slash == NULL || slash == copy)
 		errx(EX_CANTCREAT, "%s: %s", path, strerror(ENOENT));
 	*slash = '\0';
-	make_dir(copy, mode);
+	make_dir(copy, (mode & 07) != 0 || owner != SEAM_ROOT ? 0755 : mode,
+	    SEAM_ROOT);
 	free(copy);
-	if (mkdir(path, 0700) == -1 || chmod(path, mode) == -1)
+	if (mkdir(path, 0700) == -1)
 		err(EX_CANTCREAT, "%s", path);
+	give(path, mode, owner);
 }
 
 static bool
@@ -99,30 +114,45 @@ check_run_dir(const struct config *cfg)
 	free(parent);
 }
 
-static void
-make_below(const char *dir, const char *name, mode_t mode)
-{
-	struct buf path = BUF_INIT;
+/* Where a system with walls lives; without them nobody else comes in. */
+const struct place places[] = {
+	{ offsetof(struct config, spool), "", SEAM_QUEUE, 0700 },
+	{ offsetof(struct config, spool), "/queue", SEAM_QUEUE, 0700 },
+	{ offsetof(struct config, spool), "/hold", SEAM_QUEUE, 0700 },
+	{ offsetof(struct config, spool), "/bad", SEAM_QUEUE, 0700 },
+	/* A host's users reach their mailboxes and `inject`. */
+	{ offsetof(struct config, mail), "", SEAM_MAIL, 0711 },
+	{ offsetof(struct config, run), "", SEAM_ROOT, 0755 },
+	/* The jail: each socket there says itself who may connect. */
+	{ offsetof(struct config, run), "/net", SEAM_ROOT, 0711 },
+};
+const unsigned nplaces = sizeof(places) / sizeof(places[0]);
 
-	buf_addf(&path, "%s/%s", dir, name);
-	make_dir(path.data, mode);
-	buf_release(&path);
+void
+place_path(const struct config *cfg, const struct place *p, struct buf *out)
+{
+	buf_addf(out, "%s%s",
+	    *(char *const *)(const void *)((const char *)cfg + p->dir),
+	    p->below);
 }
 
 void
 dirs_make(const struct config *cfg)
 {
-	static const char *const spool[] = { "queue", "hold", "bad" };
-	/* A host's users reach `inject` and their mailboxes. */
-	mode_t open_to_all = cfg->as_root ? 0755 : 0700;
+	struct buf path = BUF_INIT;
 
-	make_dir(cfg->spool, 0700);
-	for (size_t i = 0; i < sizeof(spool) / sizeof(spool[0]); i++)
-		make_below(cfg->spool, spool[i], 0700);
-	make_dir(cfg->mail, cfg->as_root ? 0711 : 0700);
-	make_dir(cfg->run, open_to_all);
+	seams_init(cfg);
+	for (unsigned i = 0; i < nplaces; i++) {
+		const struct place *p = &places[i];
+
+		buf_reset(&path);
+		place_path(cfg, p, &path);
+		/* Not without walls: /tmp is full of traps. */
+		make_dir(path.data, cfg->as_root ? p->mode : 0700,
+		    cfg->as_root ? p->owner : SEAM_ROOT);
+	}
+	buf_release(&path);
 	check_run_dir(cfg);
-	make_below(cfg->run, "net", 0700);
 }
 
 static int

@@ -30,14 +30,16 @@
  * whoever takes mail in goes first, whoever is asked goes last.
  */
 static struct service services[] = {
-	{ .name = "smtpd", .stop_order = 0, .only_with_sockets = true },
-	{ .name = "pop3d", .stop_order = 0, .only_with_sockets = true },
-	{ .name = "inject", .stop_order = 1 },
-	{ .name = "queue", .stop_order = 2 },
-	{ .name = "remote", .stop_order = 3 },
-	{ .name = "launch", .stop_order = 3 },
-	{ .name = "authd", .stop_order = 4 },
-	{ .name = "resolve", .stop_order = 4 },
+	{ .name = "smtpd", .user = SEAM_NET, .jailed = true,
+	    .stop_order = 0, .only_with_sockets = true },
+	{ .name = "pop3d", .user = SEAM_NET, .jailed = true,
+	    .stop_order = 0, .only_with_sockets = true },
+	{ .name = "inject", .user = SEAM_QUEUE, .stop_order = 1 },
+	{ .name = "queue", .user = SEAM_QUEUE, .stop_order = 2 },
+	{ .name = "remote", .user = SEAM_REMOTE, .stop_order = 3 },
+	{ .name = "launch", .user = SEAM_ROOT, .stop_order = 3 },
+	{ .name = "authd", .user = SEAM_AUTH, .stop_order = 4 },
+	{ .name = "resolve", .user = SEAM_LOOKUP, .stop_order = 4 },
 };
 #define NSERVICES	((unsigned)(sizeof(services) / sizeof(services[0])))
 
@@ -197,6 +199,7 @@ run(int argc, char *argv[])
 	closefrom(STDERR_FILENO + 1);
 	cfg = config_or_die(NULL);
 	(void)walls_check(cfg);
+	check_or_die(cfg);
 	check_tls(cfg);
 	dirs_make(cfg);
 	dirs_lock(cfg);

@@ -18,6 +18,7 @@
 #include "admin.h"
 #include "deadline.h"
 #include "log.h"
+#include "privdrop.h"
 #include "wake.h"
 
 #define FIRST_FD	3		/* as systemd counts */
@@ -98,6 +99,22 @@ place_descriptors(const struct service *s, int life, int *report)
 	return 0;
 }
 
+/* Root is left behind before the first instruction of the program. */
+static int
+become_user(const struct service *s, const struct config *cfg)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!cfg->as_root || s->user == SEAM_ROOT)
+		return 0;
+	if (!seam_ids(s->user, &uid, &gid)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return privdrop_for_exec(uid, gid, s->jailed);
+}
+
 static _Noreturn void
 be_program(const struct service *s, const struct launchpad *l, pid_t parent,
     int report)
@@ -108,9 +125,11 @@ be_program(const struct service *s, const struct launchpad *l, pid_t parent,
 	wake_child();
 	/* Its own group: a terminal's ^C is for the supervisor alone. */
 	(void)setpgid(0, 0);
-	if (wake_with_parent(parent) == -1)
-		_exit(0);
-	if (place_descriptors(s, l->life, &report) == 0) {
+	if (place_descriptors(s, l->life, &report) == 0 &&
+	    become_user(s, l->cfg) == 0) {
+		/* The kernel forgets this wish with a change of uid. */
+		if (wake_with_parent(parent) == -1)
+			_exit(0);
 		argv[0] = xstrdup(s->name);
 		argv[1] = xstrdup("-C");
 		argv[2] = xstrdup(l->cfg->confdir);

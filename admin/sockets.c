@@ -27,22 +27,6 @@
 /* LMTP takes mail for our own mailboxes only, which anybody may send. */
 #define MODE_LMTP	0666
 
-/* Who listens on which Unix socket, by which name. */
-static const struct inner {
-	const char *service, *path, *name;
-	mode_t	mode;
-	bool	datagram;
-} inner[] = {
-	{ "inject",  "net/inject",  "net-inject", 0600, false },
-	{ "inject",  "inject",	    "inject",	  0666, false },
-	{ "resolve", "net/resolve", "resolve",	  0600, false },
-	{ "authd",   "net/authd",   "authd",	  0600, false },
-	{ "launch",  "launch",	    "launch",	  0600, false },
-	{ "remote",  "remote",	    "remote",	  0600, false },
-	{ "queue",   "control",	    "control",	  0600, false },
-	{ "queue",   "notice",	    "notice",	  0600, true },
-};
-
 /* Who listens to strangers, on what facteur.conf says. */
 static const struct outer {
 	const char *service, *name;
@@ -129,17 +113,39 @@ listen_on(const char *spec, mode_t mode, bool datagram)
 	return fd;
 }
 
+/* Where there are walls, a socket belongs to those who may connect. */
 static int
-open_inner(const struct config *cfg, const struct inner *x, struct sockets *s)
+give_to_clients(const struct config *cfg, const struct seam *x,
+    const char *path)
+{
+	uid_t uid, unused_uid;
+	gid_t gid, unused_gid;
+
+	if (!cfg->as_root)
+		return 0;
+	if (!seam_ids(x->owner, &uid, &unused_gid) ||
+	    !seam_ids(x->group, &unused_uid, &gid)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return lchown(path, uid, gid);
+}
+
+static int
+open_inner(const struct config *cfg, const struct seam *x, struct sockets *s)
 {
 	const char *path = config_socket(cfg, x->path);
 	struct buf spec = BUF_INIT;
+	mode_t mode = x->mode;
 	int fd;
 
+	if (!cfg->as_root && (mode & 06) == 0)
+		mode &= ~(mode_t)070;
 	buf_addf(&spec, "unix:%s", path);
-	fd = listen_on(spec.data, x->mode, x->datagram);
+	fd = listen_on(spec.data, mode, x->datagram);
 	buf_release(&spec);
-	if (fd == -1 || keep(s, fd, x->name) == -1) {
+	if (fd == -1 || keep(s, fd, x->listener) == -1 ||
+	    give_to_clients(cfg, x, path) == -1) {
 		warn("cannot listen on %s", path);
 		return EX_OSERR;
 	}
@@ -176,9 +182,9 @@ sockets_open(const struct config *cfg, struct service *v, unsigned n)
 	for (size_t i = 0; r == 0 && i < sizeof(outer) / sizeof(outer[0]); i++)
 		r = open_outer(cfg, &outer[i],
 		    sockets_of(v, n, outer[i].service));
-	for (size_t i = 0; r == 0 && i < sizeof(inner) / sizeof(inner[0]); i++)
-		r = open_inner(cfg, &inner[i],
-		    sockets_of(v, n, inner[i].service));
+	for (unsigned i = 0; r == 0 && i < nseams; i++)
+		r = open_inner(cfg, &seams[i],
+		    sockets_of(v, n, seams[i].service));
 	return r;
 }
 

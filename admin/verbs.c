@@ -22,10 +22,14 @@ static const struct verb {
 	const char *name;
 	int	  (*run)(int argc, char *argv[]);	/* built in, or NULL */
 	const char *program;	/* else: executed */
-	bool	    tell;	/* the program is told the verb */
+	bool	    tell;	/* the program is told the verb; built in: takes arguments */
 	const char *args, *does;
 } verbs[] = {
 	{ "run", run, NULL, false, "", "start everything, in the foreground" },
+	{ "setup", setup, NULL, true, "--users [--root DIR]",
+	    "make the system's users" },
+	{ "check-install", check_install, NULL, false, "",
+	    "what is wrong here, and how to mend it" },
 	{ "config", show_config, NULL, false, "",
 	    "every key, its value, where it comes from" },
 	{ "ls", NULL, "qadmin", true, "[--json]", "what is in the queue" },
@@ -167,7 +171,7 @@ verb_dispatch(int argc, char *argv[])
 	argc -= used;
 	if (v->run == NULL)
 		return execute(v, argc, argv);
-	if (argc > 1) {
+	if (argc > 1 && !v->tell) {
 		warnx("%s: \"%s\" is too much", v->name, argv[1]);
 		return EX_USAGE;
 	}

@@ -6,7 +6,6 @@
  * Way 0 of 8.  From: run.c.
  */
 #include <err.h>
-#include <pwd.h>
 #include <stddef.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -14,17 +13,15 @@
 #include "admin.h"
 #include "log.h"
 
-static const char *const users[] = {
-	"facteur-net", "facteur-queue", "facteur-lookup", "facteur-remote",
-	"facteur-auth", "facteur-keys", "facteur-mail",
-};
-
 static const char *
 missing_user(void)
 {
-	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
-		if (getpwnam(users[i]) == NULL)
-			return users[i];
+	uid_t uid;
+	gid_t gid;
+
+	for (unsigned i = 0; i < SEAM_USERS; i++)
+		if (!seam_ids((enum seam_user)i, &uid, &gid))
+			return seam_name((enum seam_user)i);
 	return NULL;
 }
 
@@ -33,6 +30,7 @@ walls_check(const struct config *cfg)
 {
 	const char *missing;
 
+	seams_init(cfg);
 	if (!cfg->as_root) {
 		bool root = geteuid() == 0;
 
@@ -50,7 +48,6 @@ walls_check(const struct config *cfg)
 		errx(EX_CONFIG, "there is no user %s: run `facteur setup "
 		    "--users` first, or give -u to run everything under one "
 		    "uid", missing);
-	log_event(NULL, "walls-missing text=\"the users are there, but this "
-	    "version still runs every program as root\"");
+	log_event(NULL, "walls text=\"each program runs under its own uid\"");
 	return WALLS_UP;
 }
