@@ -184,20 +184,18 @@ worker_next(struct worker *w)
 {
 	struct pool *p = w->pool;
 	struct pool_job *job = p->first;
-	ssize_t n;
 
 	if (job == NULL || w->job != NULL || w->watch.fd == -1)
 		return;
+	if (send(w->watch.fd, job->task, job->len, MSG_NOSIGNAL) == -1) {
+		worker_gone(w);		/* the task waits for another one */
+		return;
+	}
 	if ((p->first = job->next) == NULL)
 		p->last = &p->first;
 	p->waiting--;
 	w->job = job;
-	n = send(w->watch.fd, job->task, job->len, MSG_NOSIGNAL);
 	job_forget(job);
-	if (n == -1) {
-		worker_gone(w);
-		return;
-	}
 	loop_timer_set(p->loop, &w->timer, deadline_in(CRYPT_SECONDS));
 }
 
