@@ -31,7 +31,12 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -DLIBBSD_OVERLAY -isystem /usr/include/bsd -Ilib
 ALL_CFLAGS = $(CSTD) $(OPT) $(WARN) $(HARDEN) $(SAN) $(CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN) $(LDFLAGS)
-LIBS    = -lssl -lcrypto -lresolv -lcrypt -lz -lbsd
+# PAM, where it is there, for the passwords of system users; else shadow(5)
+ifneq ($(wildcard /usr/include/security/pam_appl.h),)
+CPPFLAGS += -DHAVE_PAM
+PAM     = -lpam
+endif
+LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz -lbsd $(PAM)
 
 FOLDERS = smtpd queue remote local pop3d auth admin
 lib_src    := $(wildcard lib/*.c)
@@ -43,7 +48,7 @@ PROGRAMS := $(foreach m,$(wildcard $(MAINS)),$(call prog,$(m)))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps check demo asan fuzz clean
+.PHONY: all deps check demo asan fuzz clean install uninstall deb
 
 all: $(PROGRAMS) $(B)/bin/mailq
 
@@ -75,6 +80,51 @@ $(call prog,$(1)): $(call objs,$(1)) $(B)/$(firstword $(subst /, ,$(1))).a $(B)/
 	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter-out $(B)/lib.a,$$(filter %.a,$$^)) $(B)/lib.a $$(LIBS)
 endef
 $(foreach m,$(wildcard $(MAINS)),$(eval $(call program,$(m))))
+
+# ---- a host -------------------------------------------------------------
+# Units, sysusers.d and tmpfiles.d are found by systemd below /usr/local too.
+# What names a program names it below /usr/local; sed puts PREFIX there.
+PREFIX  ?= /usr/local
+MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR  ?= $(PREFIX)/share/doc/facteur
+D       := $(DESTDIR)
+UNITS   := $(wildcard admin/systemd/facteur*)
+MAN     := $(wildcard $(foreach f,$(FOLDERS),$(foreach n,1 5 8,$(f)/*.$(n))))
+LIBEXEC  = $(filter $(B)/libexec/%,$(PROGRAMS))
+man_path = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))/$(patsubst aliases.5,facteur-aliases.5,$(notdir $(1)))
+relocate = sed 's,/usr/local/,$(PREFIX)/,g' $(1) >$(D)$(2) && chmod 644 $(D)$(2)
+place    = $(call relocate,$(1),$(2)/$(notdir $(1)))
+
+# The configuration is an administrator's: never written over.
+install: all
+	install -d $(D)$(PREFIX)/bin $(D)$(PREFIX)/sbin $(D)$(PREFIX)/libexec/facteur \
+	    $(D)$(DOCDIR)/examples $(D)$(UNITDIR) $(D)$(PREFIX)/lib/sysusers.d \
+	    $(D)$(PREFIX)/lib/tmpfiles.d $(D)/etc/facteur $(sort $(dir $(foreach m,$(MAN),$(D)$(call man_path,$(m)))))
+	install -m 755 $(B)/bin/facteur $(B)/bin/sendmail $(D)$(PREFIX)/bin
+	ln -sf sendmail $(D)$(PREFIX)/bin/mailq
+	ln -sf sendmail $(D)$(PREFIX)/bin/newaliases
+	ln -sf ../bin/sendmail $(D)$(PREFIX)/sbin/sendmail
+	ln -sf ../bin/sendmail $(D)$(PREFIX)/lib/sendmail
+	install -m 755 $(LIBEXEC) $(D)$(PREFIX)/libexec/facteur
+	$(foreach m,$(MAN),install -m 644 $(m) $(D)$(call man_path,$(m)) &&) :
+	ln -sf sendmail.1 $(D)$(MANDIR)/man1/mailq.1
+	ln -sf sendmail.1 $(D)$(MANDIR)/man1/newaliases.1
+	install -m 644 README.md INTERNALS.md INSTALL $(D)$(DOCDIR)
+	$(foreach f,$(wildcard admin/examples/*),$(call place,$(f),$(DOCDIR)/examples) &&) :
+	$(foreach u,$(UNITS),$(call place,$(u),$(UNITDIR)) &&) :
+	$(call relocate,admin/systemd/sysusers.conf,$(PREFIX)/lib/sysusers.d/facteur.conf)
+	$(call relocate,admin/systemd/tmpfiles.conf,$(PREFIX)/lib/tmpfiles.d/facteur.conf)
+	test -e $(D)/etc/facteur/facteur.conf || \
+	    install -m 644 admin/examples/facteur.conf $(D)/etc/facteur
+
+# Leaves /etc/facteur, the queue, the mail and the users.
+uninstall:
+	rm -f $(addprefix $(D)$(PREFIX)/,bin/facteur bin/sendmail bin/mailq bin/newaliases sbin/sendmail lib/sendmail)
+	rm -f $(foreach m,$(MAN),$(D)$(call man_path,$(m))) $(D)$(MANDIR)/man1/mailq.1 $(D)$(MANDIR)/man1/newaliases.1
+	rm -f $(addprefix $(D)$(UNITDIR)/,$(notdir $(UNITS)))
+	rm -f $(D)$(PREFIX)/lib/sysusers.d/facteur.conf $(D)$(PREFIX)/lib/tmpfiles.d/facteur.conf
+	rm -rf $(D)$(PREFIX)/libexec/facteur $(D)$(DOCDIR)
 
 # ---- tests -------------------------------------------------------------
 # tests/unit/test_X.c: the first lines may say "link: smtpd remote" (families)

@@ -6,15 +6,18 @@
 # missing and with which command it comes, and fails if anything is.
 set -u
 
-build="gcc make libc6-dev libbsd-dev libssl-dev libcrypt-dev zlib1g-dev"
+build="gcc make libc6-dev libbsd-dev libssl-dev libcrypt-dev zlib1g-dev
+    libpam0g-dev"
 demo="curl openssl"
 check="libcmocka-dev swaks libnet-ssleay-perl msmtp mpop fetchmail
-    getmail6 s-nail"
+    getmail6 s-nail systemd iproute2 dpkg-dev lintian"
+# Their services are not for this machine: the tests start them by hand.
+daemons="nsd openbsd-inetd"
 
 case ${1:-all} in
 build)	want=$build ;;
 demo)	want="$build $demo" ;;
-all)	want="$build $demo $check" ;;
+all)	want="$build $demo $check $daemons" ;;
 *)	echo "usage: $0 [build | demo | all]" >&2; exit 64 ;;
 esac
 
@@ -42,7 +45,24 @@ echo "Installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 # A list that cannot be fetched now may be good enough: let install decide.
 apt-get -qq update || echo "apt-get update failed; trying all the same" >&2
+# While we install, no service starts; what we brought is not enabled either.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ] && printf '#!/bin/sh\nexit 101\n' >$policy; then
+	chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+	trap 'exit 130' INT HUP TERM
+fi
 apt-get -qq -y install --no-install-recommends $missing >/dev/null || {
 	echo "apt-get could not install:$missing" >&2
 	exit 1
 }
+for p in $missing; do
+	case " $daemons " in
+	*" $p "*)
+		unit=$p
+		[ "$p" != openbsd-inetd ] || unit=inetd
+		systemctl disable "$unit" >/dev/null 2>&1 ||
+		    update-rc.d "$p" disable >/dev/null 2>&1 ;;
+	esac
+done
+exit 0
