@@ -143,6 +143,15 @@ stop_all(int wake)
 	}
 }
 
+/* With system_users = yes authd forks a child that stays root, then drops. */
+static void
+leave_root_to_authd(const struct config *cfg)
+{
+	for (unsigned i = 0; i < NSERVICES; i++)
+		if (services[i].user == SEAM_AUTH && cfg->system_users)
+			services[i].user = SEAM_ROOT;
+}
+
 /* The first start of all. 0, or an exit code when one cannot be started. */
 static int
 start_all(const struct launchpad *l)
@@ -201,6 +210,7 @@ run(int argc, char *argv[])
 	(void)walls_check(cfg);
 	check_or_die(cfg);
 	check_tls(cfg);
+	leave_root_to_authd(cfg);
 	dirs_make(cfg);
 	dirs_lock(cfg);
 	wake = wake_open();

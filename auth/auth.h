@@ -57,6 +57,20 @@ enum found users_who(const struct users *, const char *address,
 	    struct owner *out);
 void	owner_release(struct owner *);
 
+/* ---- system.c: users of the host, with system_users = yes ---- */
+
+struct system_user {
+	char	 name[64];	/* in passwd(5) */
+	struct owner owner;
+};
+
+/*
+ * login: "jean@ours", or "jean" alone.  FOUND_LATER: his home is not there now.
+ * Give `owner` back with owner_release() in any case.
+ */
+enum found system_find(const struct config *, const char *login,
+	    struct system_user *out);
+
 /* ---- pool.c: crypt(3) in processes of its own ---- */
 
 #define POOL_WORKERS	3
@@ -79,6 +93,11 @@ struct pool_job {		/* embed it */
 
 /* Forks the workers. NULL with errno. */
 struct pool *pool_new(struct loop *);
+/*
+ * A pool of one worker that somebody else has forked and that cannot be
+ * replaced (verify.c): its end is ours.  fd is owned.  NULL with errno.
+ */
+struct pool *pool_adopt(struct loop *, int fd, pid_t pid);
 void	pool_free(struct pool *);
 /*
  * Does the password have this hash?  `done` is called later, once.  -1: the
@@ -132,6 +151,8 @@ struct question {
 	char	*user;		/* owned; the address, or what was typed */
 	char	*pass;		/* owned; wiped */
 	char	*ip, *service;	/* owned */
+	struct pool *pool;	/* borrowed; who checks it */
+	char	 system_name[64];	/* of a user of the host */
 	bool	 real;		/* the hash was the user's own */
 	bool	 login;
 	bool	 checking;	/* the pool has it */
@@ -148,6 +169,7 @@ struct desk {
 	const struct config *cfg;	/* borrowed */
 	struct loop *loop;	/* borrowed */
 	struct pool *pool;	/* owned */
+	struct pool *system;	/* owned; passwords of the host's users, or NULL */
 	struct users users;
 	struct penalties *penalties;	/* owned */
 	struct door door[LISTENERS_MAX];

@@ -213,7 +213,8 @@ desk_free(struct desk *d)
 		peer_close(&c->peer, "authd ends");
 	assert(serve_stopping());
 	loop_run(d->loop);	/* so this only lets them go */
-	pool_free(d->pool);	/* its last answers still need the rest */
+	pool_free(d->system);
+	pool_free(d->pool);	/* their last answers still need the rest */
 	users_release(&d->users);
 	penalties_free(d->penalties);
 	free(d);

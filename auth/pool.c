@@ -41,6 +41,8 @@ struct worker {
 struct pool {
 	struct loop *loop;	/* borrowed */
 	struct worker worker[POOL_WORKERS];
+	size_t	 n;		/* so many of them */
+	bool	 adopted;	/* they cannot be forked again */
 	struct pool_job *first, **last;	/* waiting; borrowed */
 	unsigned waiting;
 };
@@ -112,6 +114,11 @@ worker_gone(struct worker *w)
 	loop_del(w->pool->loop, &w->watch);
 	(void)close(w->watch.fd);
 	w->watch.fd = -1;
+	if (w->pool->adopted) {
+		/* The supervisor starts us again, and us another one. */
+		log_event(NULL, "system-child-died pid=%d", (int)w->pid);
+		exit(EX_TEMPFAIL);
+	}
 	(void)kill(w->pid, SIGKILL);
 	while (waitpid(w->pid, &status, 0) == -1 && errno == EINTR)
 		continue;
@@ -215,7 +222,7 @@ pool_check(struct pool *p, struct pool_job *job, const char *hash,
 	*p->last = job;
 	p->last = &job->next;
 	p->waiting++;
-	for (size_t i = 0; i < POOL_WORKERS; i++)
+	for (size_t i = 0; i < p->n; i++)
 		worker_next(&p->worker[i]);
 	return 0;
 }
@@ -236,20 +243,29 @@ pool_cancel(struct pool *p, struct pool_job *job)
 	return true;
 }
 
-struct pool *
-pool_new(struct loop *loop)
+static struct pool *
+pool_empty(struct loop *loop, size_t n)
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
-	int saved;
 
 	p->loop = loop;
 	p->last = &p->first;
-	for (size_t i = 0; i < POOL_WORKERS; i++) {
+	p->n = n;
+	for (size_t i = 0; i < n; i++) {
 		p->worker[i].watch.fd = -1;
 		p->worker[i].pool = p;
 		p->worker[i].timer.fire = worker_timer;
 	}
-	for (size_t i = 0; i < POOL_WORKERS; i++)
+	return p;
+}
+
+struct pool *
+pool_new(struct loop *loop)
+{
+	struct pool *p = pool_empty(loop, POOL_WORKERS);
+	int saved;
+
+	for (size_t i = 0; i < p->n; i++)
 		if (worker_fork(&p->worker[i]) == -1) {
 			saved = errno;
 			pool_free(p);
@@ -257,6 +273,28 @@ pool_new(struct loop *loop)
 			return NULL;
 		}
 	return p;
+}
+
+struct pool *
+pool_adopt(struct loop *loop, int fd, pid_t pid)
+{
+	struct pool *p = pool_empty(loop, 1);
+	struct worker *w = &p->worker[0];
+	int saved;
+
+	p->adopted = true;
+	w->pid = pid;
+	w->born = now_ms();
+	w->watch.fd = fd;
+	w->watch.ready = worker_ready;
+	if (loop_add(loop, &w->watch, EPOLLIN) == 0)
+		return p;
+	saved = errno;
+	w->watch.fd = -1;
+	(void)close(fd);
+	pool_free(p);
+	errno = saved;
+	return NULL;
 }
 
 void
@@ -268,15 +306,18 @@ pool_free(struct pool *p)
 		return;
 	while (p->first != NULL)
 		(void)pool_cancel(p, p->first);
-	for (size_t i = 0; i < POOL_WORKERS; i++) {
+	for (size_t i = 0; i < p->n; i++) {
 		w = &p->worker[i];
 		loop_timer_clear(p->loop, &w->timer);
 		if (w->watch.fd == -1)
 			continue;
 		loop_del(p->loop, &w->watch);
 		(void)close(w->watch.fd);
-		(void)kill(w->pid, SIGTERM);
-		while (waitpid(w->pid, NULL, 0) == -1 && errno == EINTR)
+		/* One that is root ends by itself. */
+		if (!p->adopted)
+			(void)kill(w->pid, SIGTERM);
+		while (!p->adopted && waitpid(w->pid, NULL, 0) == -1 &&
+		    errno == EINTR)
 			continue;
 		worker_finish(w, POOL_FAILED);
 	}

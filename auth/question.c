@@ -203,6 +203,29 @@ question_new(struct client *c, const struct ctl *frame, const struct user *u)
 	return q;
 }
 
+/* A user of the host: the child that is root knows the password. */
+static bool
+ask_system(struct question *q, const char *login, const char **task)
+{
+	struct desk *d = q->desk;
+	struct system_user s;
+	bool found = d->system != NULL &&
+	    system_find(d->cfg, login, &s) == FOUND;
+
+	if (d->system == NULL)
+		return false;
+	if (found) {
+		free(q->user);
+		q->user = xstrdup(buf_str(&s.owner.address));
+		(void)strlcpy(q->system_name, s.name, sizeof(q->system_name));
+		*task = q->system_name;
+		q->pool = d->system;
+		q->real = true;
+	}
+	owner_release(&s.owner);
+	return found;
+}
+
 void
 question_ask(struct client *c, const struct ctl *frame)
 {
@@ -217,7 +240,10 @@ question_ask(struct client *c, const struct ctl *frame)
 	}
 	u = users_find(users, ctl_str(frame, "user"));
 	q = question_new(c, frame, u);
+	q->pool = c->desk->pool;
 	hash = users_hash(users, u, &q->real);
+	if (u == NULL)
+		(void)ask_system(q, ctl_str(frame, "user"), &hash);
 	pass = q->pass;
 	if (strlen(pass) > PASSWORD_MAX) {	/* crypt(3) takes no more */
 		pass = "";
@@ -225,7 +251,7 @@ question_ask(struct client *c, const struct ctl *frame)
 	}
 	if (q->login && q->fd == -1)
 		conclude(q, "later", "text", "no descriptor came with it");
-	else if (pool_check(c->desk->pool, &q->job, hash, pass) == -1)
+	else if (pool_check(q->pool, &q->job, hash, pass) == -1)
 		conclude(q, "later", "text", "too many logins at once");
 	else
 		q->checking = true;
@@ -243,6 +269,6 @@ question_abandon(struct question *q)
 		peer_close(&l->peer, "client gone");
 	}
 	/* A worker that has it finishes: the failure counts all the same. */
-	if (!q->checking || pool_cancel(q->desk->pool, &q->job))
+	if (!q->checking || pool_cancel(q->pool, &q->job))
 		question_free(q);
 }

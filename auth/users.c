@@ -211,6 +211,20 @@ is_our_postmaster(const struct config *cfg, const char *address)
 	    domain != NULL && config_is_ours(cfg, domain, strlen(domain));
 }
 
+/* A user of the host, with system_users = yes. */
+static enum found
+system_owner(const struct users *u, const char *address, struct owner *out)
+{
+	struct system_user s;
+	enum found found = system_find(u->cfg, address, &s);
+
+	if (found == FOUND)
+		*out = s.owner;
+	else
+		owner_release(&s.owner);
+	return found;
+}
+
 enum found
 users_who(const struct users *u, const char *address, struct owner *out)
 {
@@ -223,6 +237,9 @@ users_who(const struct users *u, const char *address, struct owner *out)
 	if (!canonical(address, &name))
 		goto out;
 	user = userdb_find(&u->db, buf_str(&name));
+	if (user == NULL && (found = system_owner(u, buf_str(&name),
+	    out)) != FOUND_NONE)
+		goto out;
 	if (user == NULL && !is_our_postmaster(u->cfg, buf_str(&name)))
 		goto out;
 	found = FOUND_LATER;
