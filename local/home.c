@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "local.h"
 #include "who.h"
 
@@ -85,8 +86,8 @@ make_below(const char *base, const char *below)
 		buf_add(&part, below, len);
 		below += len + strspn(below + len, "/");
 		next = make_dir(dir, buf_str(&part)) == -1 ? -1 :
-		    openat(dir, buf_str(&part),
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		    beneath_open(dir, buf_str(&part), O_RDONLY | O_DIRECTORY,
+		    0);
 		saved = errno;
 		(void)close(dir);
 		errno = saved;
@@ -97,8 +98,8 @@ make_below(const char *base, const char *below)
 }
 
 /*
- * A home that others may write, or that its owner holds by its sticky bit,
- * waits.
+ * A home of somebody else, one that others may write, or one that its owner
+ * holds by its sticky bit, waits.
  */
 static int
 home_check(int fd, const char *home, struct verdict *v)
@@ -107,6 +108,10 @@ home_check(int fd, const char *home, struct verdict *v)
 
 	if (fstat(fd, &st) == -1)
 		return verdict_errno(v, home);
+	/* Root's will do: sftp jails are. */
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return verdict_set(v, DEFERRED, "4.3.5",
+		    "%s: belongs to somebody else", home);
 	if (st.st_mode & S_IWOTH)
 		return verdict_set(v, DEFERRED, "4.3.5",
 		    "%s: everyone may write there", home);

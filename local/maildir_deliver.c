@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "local.h"
 
 #define BLOCK	(64 * 1024)	/* bytes written at once */
@@ -22,8 +23,7 @@
 static int
 open_dir(int at, const char *name)
 {
-	return openat(at, name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return beneath_open(at, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
 /*

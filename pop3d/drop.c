@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "drop.h"
 #include "maildir.h"
 
@@ -34,6 +35,12 @@ sync_name(int fd)
 	return rc;
 }
 
+static int
+open_any(int at, const char *name, int flags, mode_t mode)
+{
+	return openat(at, name, flags, mode);
+}
+
 /*
  * Opens a directory, making it where it is missing.  local takes one that is
  * there for durable and puts messages into it, so that it has to be.
@@ -42,13 +49,16 @@ static int
 open_dir(int at, const char *name)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-	int saved, fd = openat(at, name, flags);
+	/* An absolute path is that of a caller who knows what he says. */
+	int (*way)(int, const char *, int, mode_t) =
+	    *name == '/' ? open_any : beneath_open;
+	int saved, fd = way(at, name, flags, 0);
 
 	if (fd != -1 || errno != ENOENT)
 		return fd;
 	if (mkdirat(at, name, 0700) == -1 && errno != EEXIST)
 		return -1;
-	fd = openat(at, name, flags);
+	fd = way(at, name, flags, 0);
 	if (fd != -1 && sync_name(fd) == -1) {
 		saved = errno;
 		close(fd);
@@ -67,8 +77,8 @@ lock(struct drop *d)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	d->lock = openat(d->dir, LOCK_NAME,
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	d->lock = beneath_open(d->dir, LOCK_NAME,
+	    O_RDWR | O_CREAT | O_NONBLOCK, 0600);
 	if (d->lock == -1)
 		return -1;
 	if (fcntl(d->lock, F_OFD_SETLK, &fl) == 0)
@@ -159,8 +169,8 @@ look_again(struct drop *d)
 static int
 open_msg(const struct drop *d, const struct drop_msg *m)
 {
-	int saved, fd = openat(d->sub[m->where], drop_name(&d->list, m),
-	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int saved, fd = beneath_open(d->sub[m->where], drop_name(&d->list, m),
+	    O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	struct stat st;
 
 	if (fd == -1)
