@@ -39,6 +39,7 @@ struct config {
 	int64_t	 local_concurrency;	/* 20 */
 	int64_t	 site_concurrency;	/* to one destination: 20 */
 	int64_t	 inject_workers;	/* 20 */
+	bool	 require_sandbox;	/* no: a kernel that lacks a layer costs a log line */
 
 	/* Not keys. */
 	char	*confdir;		/* absolute */

@@ -129,6 +129,7 @@ const struct key config_keys[] = {
 	    1, 10000 },
 	{ AT(inject_workers), key_set_number, show_number, "20", "20",
 	    1, 1000 },
+	{ AT(require_sandbox), key_set_bool, show_bool, "no", "no", 0, 0 },
 };
 const size_t config_nkeys = sizeof(config_keys) / sizeof(config_keys[0]);
 
