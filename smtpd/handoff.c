@@ -160,6 +160,20 @@ send_rcpts(struct handoff *h, const struct txn *t)
 	buf_release(&notify);
 }
 
+/* With the size the client has announced: a disk too full is told before. */
+static void
+send_go(struct handoff *h, const struct txn *t)
+{
+	struct buf frame = BUF_INIT;
+
+	ctl_begin(&frame, "go");
+	if (t->mail.size > 0)
+		ctl_addn(&frame, "size", t->mail.size);
+	ctl_end(&frame);
+	ctl_send(&h->st, &frame);
+	buf_release(&frame);
+}
+
 static void
 send_word(struct handoff *h, const char *verb)
 {
@@ -211,7 +225,7 @@ handoff_open(struct handoff *h, struct session *s, struct verdict *v)
 	h->open = true;
 	send_message(h, s);
 	send_rcpts(h, &s->txn);
-	send_word(h, "go");
+	send_go(h, &s->txn);
 	if (await(h, "ready", READY_WAIT, v))
 		return 0;
 	handoff_release(h);

@@ -79,7 +79,7 @@ the_envelope_reaches_inject_whole(void **state)
 	    "rcpt to=billy@yahoo.co.uk notify=never\n"
 	    "rcpt to=Team@yahoo.co.uk notify=failure,delay "
 	    "orcpt=rfc822;t+@yahoo.co.uk\n"
-	    "go\nend\n");
+	    "go size=10\nend\n");
 }
 
 static void
