@@ -172,6 +172,18 @@ has_control(const char *s)
 	return false;
 }
 
+/* A repeat whose first delivery is there, or that nobody can tell now. */
+static int
+found_before(const struct maildir_file *f, const struct delivery *d, int found,
+    struct verdict *v)
+{
+	if (found == -1)
+		return verdict_errno(v, "cannot look for an earlier delivery");
+	verdict_set(v, DELIVERED, "2.0.0", "was delivered before as %s/%s",
+	    d->maildir, f->name.data);
+	return 0;
+}
+
 static int
 into_maildir(struct message *m, const struct delivery *d,
     const struct config *cfg, struct maildir_file *f, struct verdict *v)
@@ -183,7 +195,11 @@ into_maildir(struct message *m, const struct delivery *d,
 	rc = maildir_begin(f, at, d->maildir, v);
 	if (d->home != NULL)
 		(void)close(at);
-	if (rc == -1 || write_message(f, m, d->to, v) == -1)
+	if (rc == -1)
+		return -1;
+	if (m->repeat && (rc = maildir_find(f, m->id, d->n)) != 0)
+		return found_before(f, d, rc, v);
+	if (write_message(f, m, d->to, v) == -1)
 		return -1;
 	if (maildir_commit(f, m->id, d->n, cfg->hostname) == -1)
 		return verdict_errno(v, "cannot make the message durable");

@@ -72,6 +72,13 @@ ssize_t	maildir_copy(struct maildir_file *, int fd, int64_t at, int64_t left)
 int	maildir_commit(struct maildir_file *, const char *id, unsigned n,
 	    const char *host) __attribute__((warn_unused_result));
 /*
+ * maildir_find.c: is a delivery of message `id` to recipient n in new/ or in
+ * cur/ already, under any flags?  1: it is, durably; m->name is then "new/..."
+ * or "cur/...".  0: it is not.  -1 errno.
+ */
+int	maildir_find(struct maildir_file *, const char *id, unsigned n)
+	    __attribute__((warn_unused_result));
+/*
  * Releases from any state, and takes away what has no place in new/. Keeps
  * errno.
  */
@@ -82,6 +89,7 @@ struct message {
 	int	 fd;		/* owned; [0, size) of it is the message */
 	int64_t	 size;
 	char	 id[ID_LEN + 1];
+	bool	 repeat;	/* it may have been delivered before a crash */
 	char	*sender;	/* owned; "" for the null sender */
 	struct buf heads;	/* fields to put in front, each with its LF */
 	struct buf start;	/* its first bytes, with all of the header */

@@ -56,6 +56,7 @@ job_begin(struct job *j, const struct ctl *c, struct stream *s)
 	m->fd = stream_take_fd(s);
 	m->size = ctl_num(c, "size", 0, INT64_MAX / 2, -1);
 	m->sender = xstrdup(ctl_str(c, "sender"));
+	m->repeat = ctl_yes(c, "repeat");
 	m->heads.max = HEADS_MAX;
 	/* The ID becomes part of a file name. */
 	if (!ctl_is(c, "job") || !is_id(id, strlen(id)) || m->size == -1 ||

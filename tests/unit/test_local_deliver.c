@@ -393,6 +393,70 @@ the_same_delivery_twice_is_one_message(void **state)
 	assert_int_equal(files(w, "new"), 2);
 }
 
+/* As a mail program does it when its user has read the message. */
+static void
+read_it(struct world *w)
+{
+	struct buf from = BUF_INIT, to = BUF_INIT;
+
+	assert_int_equal(files(w, "new"), 1);
+	buf_addf(&from, "%s/Maildir/new/%s", w->home.data, w->name.data);
+	buf_addf(&to, "%s/Maildir/cur/%s:2,FS", w->home.data, w->name.data);
+	assert_int_equal(rename(from.data, to.data), 0);
+	buf_release(&from);
+	buf_release(&to);
+}
+
+static void
+a_repeat_finds_the_first_in_new_and_read_in_cur(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
+	/* Even if it would get another name now, because a field was added. */
+	queue_file(w, HEAD, strlen(HEAD));
+	w->m.repeat = true;
+	buf_adds(&w->m.heads, "X-New: 1\n");
+	assert_int_equal(deliver_n(w, 1), DELIVERED);
+	assert_non_null(strstr(w->v.text.data, "before as Maildir/new/"));
+	assert_int_equal(files(w, "new"), 1);
+
+	read_it(w);
+	fsyncs = 0;
+	assert_int_equal(deliver_n(w, 1), DELIVERED);
+	assert_non_null(strstr(w->v.text.data, "before as Maildir/cur/"));
+	assert_int_equal(files(w, "new"), 0);
+	assert_int_equal(files(w, "cur"), 1);
+	assert_int_equal(fsyncs, 1);	/* the name may not be on disk yet */
+
+	/* Recipient 11 is not recipient 1; another ID is another message. */
+	assert_int_equal(deliver_n(w, 11), DELIVERED);
+	w->m.id[ID_LEN - 1] = '2';
+	assert_int_equal(deliver_n(w, 1), DELIVERED);
+	assert_int_equal(files(w, "new"), 2);
+}
+
+static void
+a_repeat_that_cannot_look_waits(void **state)
+{
+	struct world *w = *state;
+	bool looked = false;
+
+	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
+	read_it(w);
+	w->m.repeat = true;
+	for (int i = 1; !looked; i++) {
+		fail_errno = EMFILE;
+		calls = 0;
+		fail_at = i;
+		looked = deliver_n(w, 1) == DELIVERED;
+		looked = looked && calls < i;
+		fail_at = 0;
+		assert_int_equal(files(w, "new"), 0);
+	}
+	assert_int_equal(files(w, "cur"), 1);
+}
+
 static void
 a_loop_ends_here(void **state)
 {
@@ -605,6 +669,8 @@ main(void)
 		T(the_name_tells_both_sizes),
 		T(heads_stand_in_front),
 		T(the_same_delivery_twice_is_one_message),
+		T(a_repeat_finds_the_first_in_new_and_read_in_cur),
+		T(a_repeat_that_cannot_look_waits),
 		T(a_loop_ends_here),
 		T(an_address_cannot_break_the_header),
 		T(a_short_file_is_deferred),
