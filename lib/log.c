@@ -6,8 +6,12 @@
  * byte gets through, so a line in the log is always one of ours.
  * Way: everywhere.  From: every program.  To: stderr, `facteur why`.
  */
+#include <sys/stat.h>
+#include <sys/uio.h>
+
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,21 +26,40 @@
 
 static const char *program = "facteur";
 static unsigned long dropped;
+static bool is_stream;		/* stderr is a pipe or a socket */
 
 void
 log_init(const char *name)
 {
+	struct stat st;
+
 	program = name;
+	is_stream = fstat(STDERR_FILENO, &st) == 0 &&
+	    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 }
 
-/* 0 when it went out.  A short write counts as sent: its rest is lost. */
+/*
+ * 0 when it went out.  A short write counts as sent: its rest is lost.  All
+ * programs write into one pipe, and O_NONBLOCK would be everyone's: between
+ * poll and write another may take the last room, so the write itself is told
+ * not to wait.  (Of a file only plain writes tell the truth.)
+ */
 static int
 emit(const char *line, size_t len)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct iovec v = { .iov_base = (char *)(uintptr_t)line,
+	    .iov_len = len };
 
 	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0)
 		return -1;
+	if (is_stream) {
+		if (pwritev2(STDERR_FILENO, &v, 1, -1, RWF_NOWAIT) != -1)
+			return 0;
+		/* Anything else: a kernel or a sandbox without that. */
+		if (errno == EAGAIN || errno == EPIPE)
+			return -1;
+	}
 	return write(STDERR_FILENO, line, len) == -1 ? -1 : 0;
 }
 

@@ -71,6 +71,7 @@ const struct call sandbox_calls[] = {
 	CALL(write, C_BASE)
 	CALL(readv, C_BASE)
 	CALL(writev, C_BASE)
+	CALL(pwritev2, C_BASE)		/* the log: RWF_NOWAIT */
 	CALL(close, C_BASE)
 #ifdef SYS_poll
 	CALL(poll, C_BASE)

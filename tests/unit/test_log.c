@@ -1,6 +1,7 @@
 /*
  * test_log.c - a log line is one line, with its ID first and the stranger's
  * text quoted; and nobody waits for the log.
+ * wrap: poll
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +21,20 @@
 
 #define TIME_AND_NAME \
 	"t=[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z by=unit\\[[0-9]+\\]"
+
+/* Another program takes the last room of the pipe behind our question. */
+static bool poll_lies;
+int __real_poll(struct pollfd *, nfds_t, int);
+int __wrap_poll(struct pollfd *, nfds_t, int);
+
+int
+__wrap_poll(struct pollfd *p, nfds_t n, int ms)
+{
+	if (!poll_lies)
+		return __real_poll(p, n, ms);
+	p->revents = POLLOUT;
+	return 1;
+}
 
 static int ours, saved_stderr;	/* read end of the pipe; the real stderr */
 
@@ -34,6 +50,7 @@ catch_stderr(void **state)
 	ours = fd[0];
 	saved_stderr = dup(STDERR_FILENO);
 	(void)dup2(fd[1], STDERR_FILENO);
+	log_init("unit");
 	return close(fd[1]);
 }
 
@@ -139,6 +156,47 @@ lines_are_dropped_and_counted_when_nobody_reads(void **state)
 	assert_matches(caught(), "^C later [^\n]*\n$");
 }
 
+static void
+nobody_waits_even_if_another_was_faster(void **state)
+{
+	char text[3000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	poll_lies = true;
+	(void)alarm(20);	/* what waits here waits for ever */
+	for (unsigned i = 0; i < 100; i++)
+		log_event("A", "event x=%s", text);
+	(void)alarm(0);
+	poll_lies = false;
+	(void)caught();
+	log_event("B", "after");
+	assert_matches(caught(), "^- log-dropped [^\n]*\nB after [^\n]*\n$");
+}
+
+/* Attack list D 65: the disk of the log is full. */
+static void
+a_full_disk_loses_lines_and_nothing_else(void **state)
+{
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	int pipe_end = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_true(full != -1 && dup2(full, STDERR_FILENO) != -1);
+	log_init("unit");
+	errno = EBUSY;
+	log_event("A", "event");
+	log_event("A", "event");
+	assert_int_equal(errno, EBUSY);
+	assert_int_not_equal(dup2(pipe_end, STDERR_FILENO), -1);
+	log_init("unit");
+	log_event("B", "after");
+	assert_matches(caught(), "^- log-dropped [^\n]* n=2\nB after [^\n]*\n$");
+	(void)close(full);
+	(void)close(pipe_end);
+}
+
 static const struct {
 	const char *text, *quoted;
 } quotes[] = {
@@ -210,6 +268,8 @@ main(void)
 		CATCHING(control_bytes_cannot_start_a_second_line),
 		CATCHING(a_long_line_is_cut_to_what_a_pipe_takes_whole),
 		CATCHING(lines_are_dropped_and_counted_when_nobody_reads),
+		CATCHING(nobody_waits_even_if_another_was_faster),
+		CATCHING(a_full_disk_loses_lines_and_nothing_else),
 		cmocka_unit_test(peer_text_is_quoted),
 		cmocka_unit_test(quoted_text_is_at_most_500_bytes),
 		cmocka_unit_test(four_quoted_texts_live_at_once),
