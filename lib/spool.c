@@ -134,6 +134,25 @@ add_envelope(struct spool_file *f, const struct envelope *e)
 	return 0;
 }
 
+/*
+ * From one name to the other, in one step, and never over a message that is
+ * there: no two IDs agree, but what they name is somebody's mail.
+ */
+static int
+rename_new(int dir, const char *from, const char *to)
+{
+	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* NFS and others cannot promise that: ask first. */
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(dir, from, dir, to);
+}
+
 /* Gives the file the name by which it is a message. */
 static int
 link_file(struct spool_file *f)
@@ -144,7 +163,7 @@ link_file(struct spool_file *f)
 	if (f->named) {
 		/* One name at any time, so that a crash leaves no pair. */
 		tmp_name(tmp, f->id);
-		if (renameat(f->dir, tmp, f->dir, name) == -1)
+		if (rename_new(f->dir, tmp, name) == -1)
 			return -1;
 	} else {
 		(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", f->fd);

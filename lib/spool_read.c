@@ -135,9 +135,17 @@ refuse_file(int dir, int fd)
 int
 spool_open_file(int dir, const char *name)
 {
+	struct stat st;
 	int fd, refused;
 
 	if (!spool_name_parse(name, NULL, NULL)) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* Opening a device or a pipe is already doing something to it. */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
 		errno = EINVAL;
 		return -1;
 	}

@@ -1,7 +1,7 @@
 /*
  * Tests of lib/spool: after a 0 it is all there, after a -1 nothing is.
  *
- * wrap: openat flock write fsync fcntl linkat renameat
+ * wrap: openat flock write fsync fcntl linkat renameat2
  */
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -52,8 +52,8 @@ int __real_fcntl(int, int, ...);
 int __wrap_fcntl(int, int, ...);
 int __real_linkat(int, const char *, int, const char *, int);
 int __wrap_linkat(int, const char *, int, const char *, int);
-int __real_renameat(int, const char *, int, const char *);
-int __wrap_renameat(int, const char *, int, const char *);
+int __real_renameat2(int, const char *, int, const char *, unsigned);
+int __wrap_renameat2(int, const char *, int, const char *, unsigned);
 
 int
 __wrap_openat(int dir, const char *name, int flags, ...)
@@ -95,9 +95,9 @@ __wrap_linkat(int from, const char *a, int to, const char *b, int flags)
 }
 
 int
-__wrap_renameat(int from, const char *a, int to, const char *b)
+__wrap_renameat2(int from, const char *a, int to, const char *b, unsigned how)
 {
-	return fails() ? -1 : __real_renameat(from, a, to, b);
+	return fails() ? -1 : __real_renameat2(from, a, to, b, how);
 }
 
 /* ---- a spool of its own for each test ---- */
@@ -302,6 +302,36 @@ an_abandoned_message_leaves_nothing(void **state)
 	}
 }
 
+/* Attack list D 74: an ID that is taken. */
+static void
+d74_no_message_is_written_over_another(void **state)
+{
+	char name[SPOOL_NAME_MAX + 1], back[8] = "";
+	struct spool_file f;
+	struct envelope e;
+	int fd;
+
+	(void)state;
+	fill(&e);
+	for (int i = 0; i < 2; i++) {
+		spool.named = i == 1;
+		assert_int_equal(spool_create(&f, &spool), 0);
+		spool_name(name, f.id, 1);
+		fd = openat(spool.queue, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+		assert_int_equal(write(fd, "first", 5), 5);
+		assert_int_equal(spool_write(&f, "x", 1), 0);
+		assert_int_equal(spool_commit(&f, &e), -1);
+		assert_int_equal(errno, EEXIST);
+		spool_file_close(&f);
+		assert_int_equal(visit(spool.queue, false), 1);
+		assert_int_equal(pread(fd, back, sizeof(back), 0), 5);
+		assert_string_equal(back, "first");
+		(void)close(fd);
+		assert_int_equal(unlinkat(spool.queue, name, 0), 0);
+	}
+	envelope_release(&e);
+}
+
 static void
 a_bad_envelope_is_not_committed(void **state)
 {
@@ -452,6 +482,7 @@ main(void)
 		SPOOL_TEST(nothing_is_left_when_any_step_fails),
 		SPOOL_TEST(nothing_is_left_without_o_tmpfile_either),
 		SPOOL_TEST(an_abandoned_message_leaves_nothing),
+		SPOOL_TEST(d74_no_message_is_written_over_another),
 		SPOOL_TEST(a_bad_envelope_is_not_committed),
 		SPOOL_TEST(nobody_reads_it_before_the_answer),
 		SPOOL_TEST(foreign_objects_are_not_opened),
