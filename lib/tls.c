@@ -3,7 +3,8 @@
  *
  * A server's context is made once, before privileges are dropped, and is
  * shared by all children.  No tickets and no session cache: a resumed session
- * would need a key that outlives the child that made it.
+ * would need a key that outlives the child that made it.  No kRSA: who gets
+ * hold of a key shall not read what was said before, and keyd never decrypts.
  * Way 1, 6 and 8 of 8.  From: smtpd, remote, pop3d.  To: stream_tls.c.
  */
 #include <errno.h>
@@ -30,14 +31,11 @@ tls_error(void)
 	return text;
 }
 
-/* What both sides have in common; NULL, with `why`, when out of luck. */
+/* What both sides have in common; takes ctx. NULL, with `why`: out of luck. */
 static SSL_CTX *
-tls_context(const SSL_METHOD *method, struct buf *why)
+tls_context(SSL_CTX *ctx, struct buf *why)
 {
-	SSL_CTX *ctx;
-
-	ERR_clear_error();
-	if ((ctx = SSL_CTX_new(method)) == NULL ||
+	if (ctx == NULL ||
 	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
 		buf_addf(why, "cannot start TLS: %s", tls_error());
 		SSL_CTX_free(ctx);
@@ -97,16 +95,16 @@ load_pair(SSL_CTX *ctx, const char *cert, const char *key, struct buf *why)
 	return false;
 }
 
-SSL_CTX *
-tls_server(const char *cert, const char *key, struct buf *why)
+/* A server's context, still without certificate and key; takes ctx. */
+static SSL_CTX *
+server_context(SSL_CTX *ctx, struct buf *why)
 {
-	SSL_CTX *ctx = tls_context(TLS_server_method(), why);
-
-	if (ctx == NULL)
+	if ((ctx = tls_context(ctx, why)) == NULL)
 		return NULL;
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	(void)SSL_CTX_set_num_tickets(ctx, 0);	/* TLS 1.3 has its own switch */
-	if (!load_pair(ctx, cert, key, why)) {
+	if (SSL_CTX_set_cipher_list(ctx, "DEFAULT:!kRSA:!kPSK:!SRP") != 1) {
+		buf_addf(why, "cannot start TLS: %s", tls_error());
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -114,10 +112,70 @@ tls_server(const char *cert, const char *key, struct buf *why)
 }
 
 SSL_CTX *
+tls_server(const char *cert, const char *key, struct buf *why)
+{
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	ctx = server_context(SSL_CTX_new(TLS_server_method()), why);
+	if (ctx != NULL && !load_pair(ctx, cert, key, why)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+/* The first certificate is ours, the others lead to its root. */
+static bool
+use_chain(SSL_CTX *ctx, const void *der, size_t len,
+    const struct keyprov_signer *signer)
+{
+	const unsigned char *p = der, *end = p + len;
+	bool first = true, ok = len > 0;
+
+	for (; ok && p < end; first = false) {
+		X509 *x = d2i_X509(NULL, &p, (long)(end - p));
+		EVP_PKEY *key = NULL;
+
+		if (x == NULL)
+			return false;
+		if (!first) {
+			ok = SSL_CTX_add1_chain_cert(ctx, x) == 1;
+		} else {
+			key = keyprov_key(X509_get0_pubkey(x), signer);
+			ok = key != NULL &&
+			    SSL_CTX_use_certificate(ctx, x) == 1 &&
+			    SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+			    SSL_CTX_check_private_key(ctx) == 1;
+		}
+		EVP_PKEY_free(key);
+		X509_free(x);
+	}
+	return ok;
+}
+
+SSL_CTX *
+tls_server_held(const void *der, size_t len,
+    const struct keyprov_signer *signer, struct buf *why)
+{
+	SSL_CTX *ctx;
+
+	ERR_clear_error();
+	ctx = server_context(keyprov_context(TLS_server_method()), why);
+	if (ctx == NULL || use_chain(ctx, der, len, signer))
+		return ctx;
+	buf_addf(why, "the certificate cannot be used: %s", tls_error());
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+SSL_CTX *
 tls_client(struct buf *why)
 {
-	SSL_CTX *ctx = tls_context(TLS_client_method(), why);
+	SSL_CTX *ctx;
 
+	ERR_clear_error();
+	ctx = tls_context(SSL_CTX_new(TLS_client_method()), why);
 	if (ctx != NULL)
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	return ctx;
