@@ -147,7 +147,7 @@ closed_directory(const char *path, struct buf *out)
 
 static void
 check_readable(const struct checker *c, const char *path, enum seam_user who,
-    const char *mend_file)
+    bool fatal, const char *mend_file)
 {
 	struct buf what = BUF_INIT, mend = BUF_INIT, dir = BUF_INIT;
 
@@ -158,7 +158,7 @@ check_readable(const struct checker *c, const char *path, enum seam_user who,
 			buf_addf(&mend, "chmod a+x %s", dir.data);
 		else
 			buf_addf(&mend, "%s %s", mend_file, path);
-		tell(c, true, &what, &mend);
+		tell(c, fatal, &what, &mend);
 	}
 	buf_release(&dir);
 }
@@ -205,22 +205,28 @@ check_confdir(const struct checker *c)
 		buf_reset(&path);
 		buf_addf(&path, "%s/%s", c->cfg->confdir, files[i].name);
 		if (check_owned(c, path.data, files[i].owner))
-			check_readable(c, path.data, files[i].reader,
+			check_readable(c, path.data, files[i].reader, true,
 			    files[i].mend);
 	}
 	buf_release(&path);
 }
 
+/* keyd reads both as root at its start, but as itself when they change. */
 static void
 check_tls_files(const struct checker *c)
 {
+	const char *key = c->cfg->tls_key;
+	struct buf mend = BUF_INIT;
+
 	if (*c->cfg->tls_cert == '\0')
 		return;
 	if (check_owned(c, c->cfg->tls_cert, SEAM_ROOT))
-		check_readable(c, c->cfg->tls_cert, SEAM_NET, "chmod a+r");
-	if (check_owned(c, c->cfg->tls_key, SEAM_KEYS))
-		check_readable(c, c->cfg->tls_key, SEAM_NET,
-		    "chmod 0640 FILE && chgrp facteur-net");
+		check_readable(c, c->cfg->tls_cert, SEAM_KEYS, false,
+		    "chmod a+r");
+	buf_addf(&mend, "chgrp %s %s && chmod 0640", seam_name(SEAM_KEYS), key);
+	if (check_owned(c, key, SEAM_KEYS))
+		check_readable(c, key, SEAM_KEYS, false, mend.data);
+	buf_release(&mend);
 }
 
 void

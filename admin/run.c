@@ -6,12 +6,10 @@
  * nothing but its configuration and its children's exit codes.
  * Way 0 of 8: starts all the others.
  */
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +20,6 @@
 #include "admin.h"
 #include "deadline.h"
 #include "log.h"
-#include "tls.h"
 #include "wake.h"
 
 /*
@@ -39,6 +36,7 @@ static struct service services[] = {
 	{ .name = "remote", .user = SEAM_REMOTE, .stop_order = 3 },
 	{ .name = "launch", .user = SEAM_ROOT, .stop_order = 3 },
 	{ .name = "authd", .user = SEAM_AUTH, .stop_order = 4 },
+	{ .name = "keyd", .user = SEAM_ROOT, .stop_order = 4 },
 	{ .name = "resolve", .user = SEAM_LOOKUP, .stop_order = 4 },
 };
 #define NSERVICES	((unsigned)(sizeof(services) / sizeof(services[0])))
@@ -47,22 +45,32 @@ static struct service services[] = {
 static const int64_t patience[] = { 2500, 2500, 2000, 1500, 1000 };
 #define NORDERS		(sizeof(patience) / sizeof(patience[0]))
 
+/*
+ * Better one sentence now than a log line a second later.  keyd says it, for
+ * no key ever comes into our own memory; it ends us if there is one.
+ */
 static void
 check_tls(const struct config *cfg)
 {
-	struct buf why = BUF_INIT;
-	struct stat st;
-	SSL_CTX *ctx;
+	const char *path = program_path("keyd");
+	pid_t pid;
+	int status;
 
 	if (*cfg->tls_cert == '\0')
 		return;
-	/* Better one sentence now than a program that dies every 30 seconds. */
-	ctx = tls_server(cfg->tls_cert, cfg->tls_key, &why);
-	if (ctx == NULL)
-		errx(EX_CONFIG, "%s", buf_str(&why));
-	SSL_CTX_free(ctx);
-	if (stat(cfg->tls_key, &st) == 0 && (st.st_mode & S_IROTH) != 0)
-		log_event(NULL, "world-readable file=%s", cfg->tls_key);
+	pid = fork();
+	if (pid == 0) {
+		(void)execl(path, "keyd", "-t", "-C", cfg->confdir,
+		    (char *)NULL);
+		err(EX_OSERR, "cannot start %s", path);
+	}
+	while (pid != -1 && waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			pid = -1;
+	if (pid == -1)
+		err(EX_OSERR, "cannot wait for %s", path);
+	if (status != 0)
+		exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
 }
 
 static void

@@ -27,6 +27,7 @@ static const char *const names[SEAM_USERS] = {
 #define NET	(1u << SEAM_NET)
 #define QUEUE	(1u << SEAM_QUEUE)
 #define LOOKUP	(1u << SEAM_LOOKUP)
+#define REMOTE	(1u << SEAM_REMOTE)
 #define AUTH	(1u << SEAM_AUTH)
 #define ANYONE	(~0u)
 
@@ -41,6 +42,7 @@ const struct seam seams[] = {
 	{ "resolve", "net/resolve", "resolve", SEAM_QUEUE, SEAM_NET, 0660,
 	    false },
 	{ "authd", "net/authd", "authd", SEAM_LOOKUP, SEAM_NET, 0660, false },
+	{ "keyd", "net/keyd", "keyd", SEAM_REMOTE, SEAM_NET, 0660, false },
 	{ "launch", "launch", "launch", SEAM_QUEUE, SEAM_AUTH, 0660, false },
 	{ "remote", "remote", "remote", SEAM_QUEUE, SEAM_QUEUE, 0600, false },
 	{ "control", "control", "queue", SEAM_QUEUE, SEAM_QUEUE, 0600, false },
@@ -61,6 +63,9 @@ static const struct right {
 	{ "authd",	"auth",	   NET },
 	{ "authd",	"login",   NET },
 	{ "authd",	"who",	   LOOKUP | ROOT },
+	{ "keyd",	"chain",   NET | REMOTE | ROOT },
+	{ "keyd",	"sign",	   NET | ROOT },
+	{ "keyd",	"sign-client", REMOTE | ROOT },
 	{ "launch",	"local",   QUEUE },
 	{ "launch",	"pop3",	   AUTH },
 	{ "remote",	"job",	   QUEUE },
