@@ -37,10 +37,42 @@ front_may_login(const struct login *l)
 	return l->local || stream_tls_version(l->io) != NULL;
 }
 
+SSL_CTX *
+front_identity(struct front *f)
+{
+	struct buf why = BUF_INIT;
+	SSL_CTX *ctx = tls_identity_current(&f->tls, &why);
+
+	if (why.len > 0)
+		log_event(NULL, "tls-error cert=%s text=%s", f->cfg->tls_cert,
+		    quoted(buf_str(&why)));
+	buf_release(&why);
+	return ctx;
+}
+
+/* The handshake, with the certificate of this moment. */
+static int
+shake_hands(struct login *l, const char *service)
+{
+	SSL_CTX *ctx = front_identity(l->front);
+	int r = -1;
+
+	if (ctx == NULL) {
+		log_event(NULL, "tls-missing service=%s ip=%s", service, l->ip);
+		return -1;
+	}
+	if ((r = stream_tls_accept(l->io, ctx, l->deadline)) == -1)
+		log_errno(NULL, "tls-failed service=%s ip=%s text=%s",
+		    service, l->ip, quoted(tls_error()));
+	tls_identity_rest(&l->front->tls);
+	return r;
+}
+
 static bool
 may_stls(const struct login *l)
 {
-	return l->front->tls != NULL && stream_tls_version(l->io) == NULL;
+	return stream_tls_version(l->io) == NULL &&
+	    (l->front->tls.ctx != NULL || front_identity(l->front) != NULL);
 }
 
 /* RFC 2449 section 5; the list differs before and after STLS. */
@@ -73,8 +105,7 @@ do_stls(struct login *l, char *arg)
 	stream_puts(l->io, "+OK begin TLS\r\n");
 	buf_reset(&l->user);
 	if (stream_flush(l->io, l->deadline) == -1 ||
-	    stream_tls_accept(l->io, l->front->tls, l->deadline) == -1) {
-		log_event(NULL, "tls-failed service=pop3 ip=%s", l->ip);
+	    shake_hands(l, "pop3") == -1) {
 		l->io->broken = true;
 		l->over = true;
 	}
@@ -171,15 +202,7 @@ begin(struct login *l, const char *listener)
 {
 	if (!l->front->implicit && strcmp(listener, "pop3s") != 0)
 		return true;
-	if (l->front->tls == NULL) {
-		log_event(NULL, "tls-missing service=pop3s ip=%s", l->ip);
-		return false;
-	}
-	if (stream_tls_accept(l->io, l->front->tls, l->deadline) == -1) {
-		log_event(NULL, "tls-failed service=pop3s ip=%s", l->ip);
-		return false;
-	}
-	return true;
+	return shake_hands(l, "pop3s") == 0;
 }
 
 int

@@ -16,7 +16,6 @@
 #include "privdrop.h"
 #include "seams.h"
 #include "session.h"
-#include "tls.h"
 
 static _Noreturn void
 usage(void)
@@ -57,7 +56,6 @@ static int
 serve(struct front *f, const char *confdir)
 {
 	struct config *cfg = config_or_die(confdir);
-	struct buf why = BUF_INIT;
 	int r;
 	struct serve s = {
 		.session = front_session, .arg = f, .confine = confine,
@@ -68,10 +66,11 @@ serve(struct front *f, const char *confdir)
 
 	f->cfg = cfg;
 	seams_init(cfg);
-	if (*cfg->tls_cert != '\0' &&
-	    (f->tls = tls_server(cfg->tls_cert, cfg->tls_key, &why)) == NULL)
-		errx(EX_CONFIG, "%s", buf_str(&why));
+	tls_identity_init(&f->tls, cfg);
+	(void)front_identity(f);	/* children share what it prepares */
+	tls_identity_rest(&f->tls);
 	r = serve_run(&s);
+	tls_identity_release(&f->tls);
 	return r == -1 ? EX_OSERR : r;
 }
 

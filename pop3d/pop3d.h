@@ -5,7 +5,6 @@
 #ifndef POP3D_POP3D_H
 #define POP3D_POP3D_H
 
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,6 +12,7 @@
 #include "config.h"
 #include "serve.h"
 #include "stream.h"
+#include "tls.h"
 
 #include "drop.h"
 
@@ -50,12 +50,12 @@ extern const char pop3_capa_common[];
 
 struct front {			/* one for the program */
 	const struct config *cfg;	/* borrowed */
-	SSL_CTX	*tls;		/* borrowed; NULL: no certificate */
+	struct tls_identity tls;	/* owned */
 	bool	 implicit;	/* -s: TLS at once, on any listener */
 };
 
 struct login {			/* one for each connection */
-	const struct front *front;	/* borrowed */
+	struct front *front;	/* borrowed */
 	struct stream *io;	/* borrowed; the client */
 	const char *ip;		/* borrowed; the client's */
 	bool	 local;		/* loopback: no TLS needed */
@@ -68,6 +68,8 @@ struct login {			/* one for each connection */
 
 /* The conversation of lib/serve with one client; arg is a struct front. */
 int	front_session(int fd, const struct serve_conn *, void *arg);
+/* tls_identity_current(), and a line in the log if something is amiss. */
+SSL_CTX	*front_identity(struct front *);
 /* The AUTHORIZATION state and, after a login, the relay. */
 void	front_talk(struct login *);
 /* Replies "-ERR text"; one too many ends the conversation. */

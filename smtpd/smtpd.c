@@ -103,10 +103,13 @@ main(int argc, char *argv[])
 	tzset();	/* the time zone is a file; no session opens one */
 	d.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
-	if (!(d.role->flags & R_LOCAL))
-		(void)tls_current(&d);	/* without it there is no STARTTLS */
+	tls_identity_init(&d.tls, cfg);
+	if (!(d.role->flags & R_LOCAL)) {
+		(void)tls_current(&d);	/* children share what it prepares */
+		tls_identity_rest(&d.tls);
+	}
 	status = serve(&d);
-	SSL_CTX_free(d.tls);
+	tls_identity_release(&d.tls);
 	config_free(cfg);
 	return status == -1 ? EX_OSERR : status;
 }

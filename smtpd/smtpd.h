@@ -24,6 +24,7 @@
 #include "envelope.h"
 #include "serve.h"
 #include "stream.h"
+#include "tls.h"
 
 #define COMMAND_MAX	2048	/* bytes of a command line without CRLF */
 #define COMMAND_WAIT	300	/* s, RFC 5321 section 4.5.3.2.7 */
@@ -51,8 +52,7 @@ const struct role *role_find(const char *name);
 struct smtpd {
 	const struct config *cfg;	/* borrowed */
 	const struct role *role;	/* borrowed; without a listener's */
-	SSL_CTX	*tls;			/* owned; NULL: none that works */
-	struct timespec tls_seen[2];	/* mtimes of the files it came from */
+	struct tls_identity tls;	/* owned */
 };
 
 /* ---- one transaction ---- */
@@ -225,10 +225,7 @@ void	handoff_release(struct handoff *);
 /* ---- auth.c, starttls.c ---- */
 void	do_auth(struct session *, const char *arg);
 void	do_starttls(struct session *, const char *arg);
-/*
- * Loads certificate and key if they are new; while they cannot be read, the
- * old context serves on.  NULL: there is none.  Borrowed.
- */
+/* tls_identity_current(), and a line in the log if something is amiss. */
 SSL_CTX	*tls_current(struct smtpd *);
 /* The handshake. -1: it failed and was logged. */
 int	session_tls(struct session *) __attribute__((warn_unused_result));

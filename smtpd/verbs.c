@@ -203,7 +203,8 @@ hello_extended(struct session *s, const char *arg, enum greeting greeting)
 	stream_printf(st, "250-SIZE %lld\r\n",
 	    (long long)s->cfg->message_size);
 	if ((s->role->flags & R_STARTTLS) && s->st.ssl == NULL &&
-	    s->conn->is_socket && s->smtpd->tls != NULL)
+	    s->conn->is_socket && (s->smtpd->tls.ctx != NULL ||
+	    tls_current(s->smtpd) != NULL))
 		stream_puts(st, "250-STARTTLS\r\n");
 	if (session_may_auth(s) && s->user == NULL)
 		stream_puts(st, "250-AUTH PLAIN LOGIN\r\n");

@@ -38,7 +38,9 @@
 
 static char dir[64], maildir[128];
 static struct config *cfg;
-static SSL_CTX *server_tls, *client_tls;
+static SSL_CTX *client_tls;
+static struct config bare;	/* cfg without a certificate */
+static char none[] = "";
 
 /* ---- the false authd: what it says depends on the user alone */
 
@@ -146,8 +148,6 @@ make_contexts(void)
 	write_pem(path, key, cert);
 	X509_free(cert);
 	EVP_PKEY_free(key);
-	server_tls = tls_server(path, path, &why);
-	assert_non_null(server_tls);
 	client_tls = tls_client(&why);
 	assert_non_null(client_tls);
 	buf_release(&why);
@@ -168,11 +168,13 @@ setup(void **state)
 	snprintf(path, sizeof(path), "%s/facteur.conf", dir);
 	f = fopen(path, "we");
 	assert_non_null(f);
-	fprintf(f, "run = %s/run\n", dir);
+	fprintf(f, "run = %s/run\ntls_cert = %s/cert.pem\n", dir, dir);
 	assert_int_equal(fclose(f), 0);
 	cfg = config_load(dir, false, &why);
 	if (cfg == NULL)
 		fail_msg("%s", buf_str(&why));
+	bare = *cfg;
+	bare.tls_cert = none;
 	snprintf(path, sizeof(path), "%s/run", dir);
 	assert_int_equal(mkdir(path, 0700), 0);
 	strlcat(path, "/net", sizeof(path));
@@ -201,7 +203,6 @@ teardown(void **state)
 	shutdown(listener, SHUT_RDWR);
 	pthread_join(authd_thread, NULL);
 	close(listener);
-	SSL_CTX_free(server_tls);
 	SSL_CTX_free(client_tls);
 	config_free(cfg);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -229,12 +230,13 @@ front_thread(void *arg)
 }
 
 static void
-dial(struct client *c, const char *name, const char *ip, SSL_CTX *tls)
+dial(struct client *c, const char *name, const char *ip, bool tls)
 {
 	int pair[2];
 
-	*c = (struct client){ .front = { .cfg = cfg, .tls = tls },
+	*c = (struct client){ .front = { .cfg = tls ? cfg : &bare },
 	    .conn = { .name = name, .is_socket = true } };
+	tls_identity_init(&c->front.tls, c->front.cfg);
 	assert_int_equal(netaddr_host(ip, 40000, &c->conn.peer), 0);
 	assert_int_equal(netaddr_host("192.0.2.1", 110, &c->conn.local), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
@@ -250,6 +252,7 @@ hang_up(struct client *c)
 	stream_release(&c->io);
 	assert_int_equal(pthread_join(c->thread, NULL), 0);
 	buf_release(&c->line);
+	tls_identity_release(&c->front.tls);
 }
 
 /* One line, which must end in CRLF; NULL at the end. */
@@ -296,7 +299,7 @@ expect_end(struct client *c)
 static void
 connect_from(struct client *c, const char *ip)
 {
-	dial(c, "pop3", ip, server_tls);
+	dial(c, "pop3", ip, true);
 	assert_string_equal(hear(c), "+OK POP3 ready");
 }
 
@@ -358,7 +361,7 @@ capa_says_what_may_be_done_now(void **state)
 	expect_capa(&c, "USER;SASL PLAIN;STLS;");
 	hang_up(&c);
 
-	dial(&c, "pop3", "::1", NULL);
+	dial(&c, "pop3", "::1", false);
 	(void)hear(&c);
 	expect_capa(&c, "USER;SASL PLAIN;");
 	expect(&c, "STLS", "-ERR ");
@@ -390,7 +393,7 @@ tls_begins_at_once_on_pop3s(void **state)
 	struct client c;
 
 	(void)state;
-	dial(&c, "pop3s", "192.0.2.9", server_tls);
+	dial(&c, "pop3s", "192.0.2.9", true);
 	assert_int_equal(stream_tls_connect(&c.io, client_tls, NULL, SOON), 0);
 	assert_string_equal(hear(&c), "+OK POP3 ready");
 	expect_capa(&c, "USER;SASL PLAIN;");
@@ -409,7 +412,7 @@ pop3s_without_a_certificate_says_nothing_in_the_clear(void **state)
 	struct client c;
 
 	(void)state;
-	dial(&c, "pop3s", "127.0.0.1", NULL);
+	dial(&c, "pop3s", "127.0.0.1", false);
 	expect_end(&c);
 	hang_up(&c);
 }

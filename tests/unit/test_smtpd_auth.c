@@ -164,6 +164,7 @@ a_new_certificate_needs_no_restart(void **state)
 	FILE *f;
 
 	(void)state;
+	tls_identity_init(&d.tls, &fake.cfg);
 	assert_non_null(first = tls_current(&d));
 	SSL_CTX_up_ref(first);		/* its address is not used again */
 	assert_ptr_equal(tls_current(&d), first);
@@ -180,7 +181,7 @@ a_new_certificate_needs_no_restart(void **state)
 	make_cert();
 	assert_non_null(tls_current(&d));
 	SSL_CTX_free(first);
-	SSL_CTX_free(d.tls);
+	tls_identity_release(&d.tls);
 }
 
 /* ---- AUTH: where ---- */
