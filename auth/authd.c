@@ -16,6 +16,7 @@
 #include "auth.h"
 #include "log.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 #include "verify.h"
@@ -100,6 +101,7 @@ main(int argc, char *argv[])
 	child = start_child(cfg, &pid);
 	if (seam_become(cfg, SEAM_AUTH, false) == -1)
 		err(EX_OSERR, "cannot become %s", seam_name(SEAM_AUTH));
+	sandbox_enter(SANDBOX_AUTHD, cfg, NULL);
 	n = work(cfg, fd, n, child, pid);
 	config_free(cfg);
 	return n;

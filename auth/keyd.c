@@ -17,6 +17,7 @@
 #include "keyd.h"
 #include "log.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 #include "wake.h"
@@ -69,7 +70,7 @@ prepare(struct keys *keys, const struct config *cfg)
 
 /* Serves until SIGTERM. */
 static int
-work(struct keys *keys)
+work(struct keys *keys, const struct config *cfg)
 {
 	const char *name[LISTENERS];
 	int fd[LISTENERS], n = serve_listeners(fd, name, LISTENERS);
@@ -81,6 +82,7 @@ work(struct keys *keys)
 	for (int i = 0; i < n; i++)
 		if (keyd_desk_listen(desk, fd[i]) == -1)
 			err(EX_OSERR, "cannot listen");
+	sandbox_enter(SANDBOX_KEYD, cfg, NULL);
 	loop_run(loop);
 	keyd_desk_free(desk);
 	loop_free(loop);
@@ -116,7 +118,7 @@ main(int argc, char *argv[])
 		r = check(cfg);
 	} else {
 		prepare(&keys, cfg);
-		r = work(&keys);
+		r = work(&keys, cfg);
 		keys_close(&keys);
 	}
 	config_free(cfg);

@@ -24,6 +24,7 @@
 #include "deadline.h"
 #include "hash.h"
 #include "log.h"
+#include "sandbox.h"
 
 #define TASK_MAX	8192	/* bytes: a hash and a password */
 #define CRYPT_SECONDS	30	/* a hash that takes longer is refused */
@@ -65,6 +66,7 @@ worker_main(int fd)
 	if (fd != 3 && dup2(fd, 3) == -1)
 		_exit(EX_OSERR);
 	closefrom(4);
+	sandbox_enter(SANDBOX_AUTHD_HASH, NULL, NULL);
 	while ((n = recv(3, task, TASK_MAX, 0)) != 0) {
 		if (n == -1 && errno == EINTR)
 			continue;

@@ -37,7 +37,7 @@ enum sandbox {
  * The process is then called sandbox_name(), with "-" behind it if a layer is
  * missing.  A kernel that lacks one costs one log line for each program; with
  * require_sandbox = yes the process exits EX_CONFIG (78).  A child may give NULL
- * for the config of its parent.
+ * for the config of its parent (and enters nothing if that entered nothing).
  */
 void	sandbox_enter(enum sandbox, const struct config *, const char *home);
 

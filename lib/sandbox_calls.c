@@ -173,7 +173,7 @@ const struct call sandbox_calls[] = {
 	CALL(landlock_add_rule, C_FORK)
 	CALL(landlock_restrict_self, C_FORK)
 	/* Files by name. */
-	CALL(openat, C_READ | C_FORK)	/* a child's rules name places */
+	CALL(openat, C_READ)
 #ifdef SYS_open
 	CALL(open, C_READ)
 	CALL(stat, C_READ)

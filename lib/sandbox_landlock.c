@@ -99,13 +99,13 @@ add_dirname(const char *path, struct buf *out)
 		buf_add(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* Where resolv.conf really lies: behind a link, or nowhere but in /etc. */
+/* Where it really lies: certificates and resolv.conf are often links. */
 static void
-add_resolv(struct buf *out)
+add_real_dirname(const char *path, struct buf *out)
 {
-	char *real = realpath("/etc/resolv.conf", NULL);
+	char *real = realpath(path, NULL);
 
-	if (real != NULL && !is_below(real, "/etc"))
+	if (real != NULL)
 		add_dirname(real, out);
 	free(real);
 }
@@ -125,10 +125,16 @@ sandbox_place(enum place place, const struct config *cfg, const char *home,
 		buf_adds(out, "/etc");
 		break;
 	case P_RESOLV:
-		add_resolv(out);
+		add_real_dirname("/etc/resolv.conf", out);
 		break;
 	case P_CERT:
 		add_dirname(cfg->tls_cert, out);
+		break;
+	case P_CERT_REAL:
+		add_real_dirname(cfg->tls_cert, out);
+		break;
+	case P_KEY_REAL:
+		add_real_dirname(cfg->tls_key, out);
 		break;
 	case P_KEY:
 		add_dirname(cfg->tls_key, out);

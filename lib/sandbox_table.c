@@ -13,11 +13,11 @@
 
 const struct kind sandbox_kinds[SANDBOX_KINDS] = {
 	/* name, calls, nofile, megabytes, alone, no_files */
-	[SANDBOX_SMTPD] = { "smtpd", MASTER | C_CONNECT | C_READ,
+	[SANDBOX_SMTPD] = { "smtpd", MASTER | C_CONNECT,
 	    256, 512, false, true },
 	[SANDBOX_SMTPD_SESSION] = { "smtpd:session", TALK | C_CONNECT,
 	    32, 512, true, true },
-	[SANDBOX_POP3D] = { "pop3d", MASTER | C_CONNECT | C_READ,
+	[SANDBOX_POP3D] = { "pop3d", MASTER | C_CONNECT,
 	    256, 512, false, true },
 	[SANDBOX_POP3D_SESSION] = { "pop3d:session", TALK | C_CONNECT,
 	    32, 512, true, true },
@@ -55,10 +55,6 @@ const struct kind sandbox_kinds[SANDBOX_KINDS] = {
  * old one would not find it.  Sockets need no rule.
  */
 const struct path_rule sandbox_paths[] = {
-	{ SANDBOX_SMTPD, P_CERT, READ },	/* renewed certificates */
-	{ SANDBOX_SMTPD, P_KEY, READ },
-	{ SANDBOX_POP3D, P_CERT, READ },
-	{ SANDBOX_POP3D, P_KEY, READ },
 	{ SANDBOX_INJECT, P_SPOOL, WRITE },
 	{ SANDBOX_INJECT_WORKER, P_SPOOL, WRITE },
 	{ SANDBOX_QUEUE, P_SPOOL, WRITE },
@@ -72,7 +68,9 @@ const struct path_rule sandbox_paths[] = {
 	{ SANDBOX_POP3_MAILBOX, P_HOME, WRITE },
 	{ SANDBOX_AUTHD, P_CONFDIR, READ },	/* users */
 	{ SANDBOX_AUTHD, P_ETC, READ },		/* passwd */
-	{ SANDBOX_KEYD, P_CERT, READ },
+	{ SANDBOX_KEYD, P_CERT, READ },		/* to notice new ones */
+	{ SANDBOX_KEYD, P_CERT_REAL, READ },
 	{ SANDBOX_KEYD, P_KEY, READ },
+	{ SANDBOX_KEYD, P_KEY_REAL, READ },
 };
 const size_t sandbox_npaths = sizeof(sandbox_paths) / sizeof(sandbox_paths[0]);

@@ -196,6 +196,12 @@ listener_accept(const struct listener *l, struct netaddr *peer_out)
 }
 
 int
+confine_session(const struct serve *s)
+{
+	return s->confine_session == NULL ? 0 : s->confine_session(s->arg);
+}
+
+int
 session_run(const struct serve *s, const struct listener *l, int fd,
     const struct netaddr *peer)
 {
@@ -283,7 +289,8 @@ serve_one(const struct serve *s, bool is_socket)
 	} else {
 		fill_from_environ(&c);
 	}
-	if (s->confine != NULL && s->confine(s->arg) == -1)
+	if ((s->confine != NULL && s->confine(s->arg) == -1) ||
+	    confine_session(s) == -1)
 		return -1;
 	return s->session(STDIN_FILENO, &c, s->arg);
 }

@@ -33,6 +33,11 @@ struct serve {
 	 * NULL: nothing.
 	 */
 	int	(*confine)(void *arg);
+	/*
+	 * Called in each child or worker, before the first byte of a client: what
+	 * the parent still needed is given up too.  As above.
+	 */
+	int	(*confine_session)(void *arg);
 	/* Checks the client of a Unix socket by uid; NULL: only our own uid and root. */
 	bool	(*allowed)(const char *name, int64_t uid);
 };

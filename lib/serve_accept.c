@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -85,6 +86,8 @@ be_child(struct acceptor *a, const struct listener *l, int fd,
 	listeners_close(&a->l);
 	if (wake_with_parent(parent) == -1)
 		_exit(0);
+	if (confine_session(a->s) == -1)
+		_exit(EX_OSERR);
 	_exit(session_run(a->s, &mine, fd, peer));
 }
 

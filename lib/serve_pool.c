@@ -144,7 +144,8 @@ be_worker(const struct serve *s, const struct listeners *l,
 
 	wake_child();
 	if (worker_signals(&busy, &idle) == -1 ||
-	    wake_with_parent(parent) == -1 || (ep = worker_watch(l)) == -1) {
+	    wake_with_parent(parent) == -1 || (ep = worker_watch(l)) == -1 ||
+	    confine_session(s) == -1) {
 		log_errno(NULL, "worker-failed");
 		_exit(1);
 	}

@@ -24,6 +24,8 @@ bool	listener_allows(const struct listener *, const struct serve *, int fd);
 
 /* One connection from the backlog. fd; -1 with errno EAGAIN (none), EBUSY (no memory or descriptors: rest a moment), other (look again). */
 int	listener_accept(const struct listener *, struct netaddr *peer_out) __attribute__((warn_unused_result));
+/* What a child does before the first byte of a client. 0, or -1 with errno. */
+int	confine_session(const struct serve *) __attribute__((warn_unused_result));
 /* Runs the conversation on fd, which it takes over. Returns what session() did. */
 int	session_run(const struct serve *, const struct listener *, int fd, const struct netaddr *peer);
 

@@ -22,6 +22,7 @@
 #include "local.h"
 #include "log.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 #include "wake.h"
@@ -106,6 +107,7 @@ run_local(struct stream *s, const struct mailbox *box,
 		    quoted(buf_str(&refusal->text)));
 	else if (chdir("/") == -1)
 		log_errno(NULL, "chdir home=%s", quoted(box->home));
+	sandbox_enter(SANDBOX_LOCAL, L.cfg, refusal == NULL ? box->home : NULL);
 	return local_worker(s, L.cfg, refusal);
 }
 
@@ -154,6 +156,8 @@ run_pop3(struct stream *s, const struct mailbox *box, struct verdict *v,
 	}
 	if (refusal == NULL && enter_home(box, v) == -1)
 		refusal = v;
+	sandbox_enter(SANDBOX_POP3_MAILBOX, L.cfg,
+	    refusal == NULL ? "." : NULL);
 	pop3_answer(s, refusal);
 	if (refusal == NULL)
 		return pop3_session(fd, fd, "Maildir", box->address);
@@ -197,10 +201,19 @@ session(int fd, const struct serve_conn *conn, void *arg)
 	    run_pop3(&s, &box, &v, refusal);
 }
 
+static int
+confine(void *arg)
+{
+	(void)arg;
+	sandbox_enter(SANDBOX_LAUNCH, L.cfg, NULL);
+	return 0;
+}
+
 int
 main(int argc, char *argv[])
 {
-	struct serve serve = { .session = session, .allowed = seam_may_connect };
+	struct serve serve = { .session = session,
+	    .allowed = seam_may_connect, .confine = confine };
 	const char *confdir = NULL;
 	int ch;
 

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "resolve.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 
@@ -46,6 +47,14 @@ by_hand(const struct config *cfg, char *address[], bool verbose)
 	return fflush(stdout) == EOF ? EX_IOERR : worst;
 }
 
+static int
+serve(const struct config *cfg)
+{
+	sandbox_enter(SANDBOX_RESOLVE, cfg, NULL);
+	return serve_mode() == SERVE_LISTEN ? resolve_serve(cfg) :
+	    resolve_session(cfg, STDIN_FILENO);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -75,10 +84,8 @@ main(int argc, char *argv[])
 		rc = by_hand(cfg, argv + optind, verbose);
 	else if (seam_become(cfg, SEAM_LOOKUP, false) == -1)
 		err(EX_CONFIG, "cannot become %s", seam_name(SEAM_LOOKUP));
-	else if (serve_mode() == SERVE_LISTEN)
-		rc = resolve_serve(cfg);
 	else
-		rc = resolve_session(cfg, STDIN_FILENO);
+		rc = serve(cfg);
 	config_free(cfg);
 	return rc;
 }

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "pop3d.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "session.h"
 
@@ -49,7 +50,20 @@ confine(void *arg)
 		    "CAP_SYS_CHROOT\"");
 	else if (r == -1)
 		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
-	return r == -1 ? -1 : 0;
+	if (r == -1)
+		return -1;
+	sandbox_enter(SANDBOX_POP3D, f->cfg, NULL);
+	return 0;
+}
+
+/* Of the front's own rights a session keeps its sockets. */
+static int
+confine_session(void *arg)
+{
+	const struct front *f = arg;
+
+	sandbox_enter(SANDBOX_POP3D_SESSION, f->cfg, NULL);
+	return 0;
 }
 
 static int
@@ -59,6 +73,7 @@ serve(struct front *f, const char *confdir)
 	int r;
 	struct serve s = {
 		.session = front_session, .arg = f, .confine = confine,
+		.confine_session = confine_session,
 		.max = (unsigned)cfg->connections,
 		.max_per_client = (unsigned)cfg->connections_per_address,
 		.busy = "-ERR [SYS/TEMP] too many connections\r\n",

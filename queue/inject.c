@@ -15,6 +15,7 @@
 #include "inject.h"
 #include "log.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 
 static _Noreturn void
@@ -25,6 +26,25 @@ usage(void)
 	    "       inject -q [-C confdir] <message 1<envelope\n"
 	    "       inject [-C confdir]     (with LISTEN_FDS)\n");
 	exit(EX_USAGE);
+}
+
+/* The spool is open; the configuration has been read. */
+static int
+confine(void *arg)
+{
+	const struct inject *in = arg;
+
+	sandbox_enter(SANDBOX_INJECT, in->cfg, NULL);
+	return 0;
+}
+
+static int
+confine_session(void *arg)
+{
+	const struct inject *in = arg;
+
+	sandbox_enter(SANDBOX_INJECT_WORKER, in->cfg, NULL);
+	return 0;
 }
 
 /* All workers share what is opened here, before the first client. */
@@ -38,6 +58,8 @@ serve(const struct config *cfg)
 		/* Who sends slowly holds a worker: enough for all. */
 		.max = (unsigned)(cfg->connections + cfg->inject_workers),
 		.allowed = seam_may_connect,
+		.confine = confine,
+		.confine_session = confine_session,
 	};
 	int status;
 

@@ -97,12 +97,20 @@ settle(void (*outcome)(struct active *, unsigned, const struct outcome *),
 	outcome(L.head->active, L.head->n, &o);
 }
 
+static bool
+is_below_mail(const char *home)
+{
+	size_t len = strlen(Q.cfg->mail);
+
+	return strncmp(home, Q.cfg->mail, len) == 0 && home[len] == '/';
+}
+
 static void
 route_mailbox(struct ctl *c)
 {
 	struct active *a = L.head->active;
 	struct rcpt_work *w = &a->work[L.head->n - 1];
-	char key[32];
+	char key[256];
 
 	if (ctl_get(c, "address") == NULL || ctl_get(c, "home") == NULL) {
 		settle(outcome_defer, "4.3.5", "resolve named no mailbox");
@@ -114,8 +122,11 @@ route_mailbox(struct ctl *c)
 	w->address = xstrdup(ctl_str(c, "address"));
 	w->home = xstrdup(ctl_str(c, "home"));
 	w->ext = xstrdup(ctl_str(c, "ext"));
-	snprintf(key, sizeof(key), "uid %lld",
-	    (long long)ctl_num(c, "uid", 0, UINT32_MAX, 0));
+	/* An agent's sandbox is one home, or the mail directory with them all. */
+	snprintf(key, sizeof(key), "uid %lld%s%s",
+	    (long long)ctl_num(c, "uid", 0, UINT32_MAX, 0),
+	    is_below_mail(w->home) ? "" : " ",
+	    is_below_mail(w->home) ? "" : w->home);
 	sched_add(a, L.head->n, dest_get(DEST_LOCAL, key, NULL));
 }
 

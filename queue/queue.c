@@ -25,6 +25,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "queue.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 
@@ -198,6 +199,7 @@ main(int argc, char *argv[])
 	watch_listeners();
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);
+	sandbox_enter(SANDBOX_QUEUE, Q.cfg, NULL);
 	active_run();
 	loop_run(Q.loop);
 	return 0;

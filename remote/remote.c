@@ -15,6 +15,7 @@
 #include "log.h"
 #include "privdrop.h"
 #include "remote.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "serve.h"
 #include "tls.h"
@@ -29,6 +30,15 @@ usage(void)
 }
 
 static int
+confine(void *arg)
+{
+	const struct remote *r = arg;
+
+	sandbox_enter(SANDBOX_REMOTE, r->cfg, NULL);
+	return 0;
+}
+
+static int
 session(int fd, const struct serve_conn *conn, void *arg)
 {
 	const struct remote *warm = arg;
@@ -38,6 +48,8 @@ session(int fd, const struct serve_conn *conn, void *arg)
 	/* resolv.conf may have changed since; if it is gone, ours is good. */
 	if (*r.cfg->resolver == '\0' && dns_init(&r.dns, "") == -1)
 		r.dns = warm->dns;
+	/* From here on it opens nothing. */
+	sandbox_enter(SANDBOX_REMOTE_AGENT, r.cfg, NULL);
 	return agent_session(fd, &r);
 }
 
@@ -65,7 +77,7 @@ serve(struct remote *r)
 {
 	struct serve s = { .session = session, .arg = r,
 	    .max = (unsigned)r->cfg->remote_concurrency + 20,
-	    .allowed = seam_may_connect };
+	    .allowed = seam_may_connect, .confine = confine };
 
 	seams_init(r->cfg);
 	if (seam_become(r->cfg, SEAM_REMOTE, false) == -1)

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "log.h"
 #include "privdrop.h"
+#include "sandbox.h"
 #include "seams.h"
 #include "smtpd.h"
 
@@ -52,7 +53,20 @@ confine(void *arg)
 		    "CAP_SYS_CHROOT\"");
 	else if (r == -1)
 		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
-	return r == -1 ? -1 : 0;
+	if (r == -1)
+		return -1;
+	sandbox_enter(SANDBOX_SMTPD, d->cfg, NULL);
+	return 0;
+}
+
+/* Of the front's own rights a session keeps its sockets. */
+static int
+confine_session(void *arg)
+{
+	const struct smtpd *d = arg;
+
+	sandbox_enter(SANDBOX_SMTPD_SESSION, d->cfg, NULL);
+	return 0;
 }
 
 static int
@@ -69,6 +83,7 @@ serve(struct smtpd *d)
 		.busy = "421 4.3.2 too many connections, try again later\r\n",
 		.allowed = is_allowed,
 		.confine = confine,
+		.confine_session = confine_session,
 	};
 
 	return serve_run(&how);

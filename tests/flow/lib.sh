@@ -116,7 +116,11 @@ dead() {
 # The processes of a site's program: `pids_of emc smtpd`.
 pids_of() {
 	for p in /proc/[0-9]*; do
-		[ "$(cat "$p/comm" 2>/dev/null)" = "$2" ] || continue
+		# children in their own sandbox are called smtpd:session
+		case $(cat "$p/comm" 2>/dev/null) in
+		"$2" | "$2":* | "$2"-) ;;
+		*) continue ;;
+		esac
 		tr '\0' '\n' <"$p/cmdline" 2>/dev/null |
 		    grep -qxF -e "$T/$1" && echo "${p#/proc/}"
 	done
