@@ -105,6 +105,11 @@ int	envelope_rcpt_line(struct buf *out, const struct env_rcpt *) __attribute__((
  */
 int	envelope_parse(struct envelope *, const char *text, size_t len) __attribute__((warn_unused_result));
 /*
+ * Replays further outcome lines of ours that are not in the file (the disk was
+ * full), behind those of envelope_parse().  What is malformed is left out.
+ */
+void	envelope_more(struct envelope *, const char *text, size_t len);
+/*
  * Counts the time since the last attempt (or the arrival) as spent trying: what
  * passed, but never less than 0 nor more than 8 hours, twice the longest
  * wait between attempts.  So a clock that jumps or a host that was off for a month makes nothing

@@ -393,3 +393,15 @@ envelope_parse(struct envelope *e, const char *text, size_t len)
 		e->damage = xstrdup("no ready line");
 	return e->ready ? 0 : -1;
 }
+
+void
+envelope_more(struct envelope *e, const char *text, size_t len)
+{
+	const char *lf;
+
+	for (; (lf = memchr(text, '\n', len)) != NULL; text = lf + 1) {
+		if (replay_line(e, text, (size_t)(lf - text)) != NULL)
+			return;
+		len -= (size_t)(lf - text) + 1;
+	}
+}

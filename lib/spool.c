@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -141,12 +142,14 @@ add_envelope(struct spool_file *f, const struct envelope *e)
 static int
 rename_new(int dir, const char *from, const char *to)
 {
+	struct stat st;
+
 	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	/* NFS and others cannot promise that: ask first. */
 	if (errno != EINVAL && errno != ENOSYS)
 		return -1;
-	if (faccessat(dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		errno = EEXIST;
 		return -1;
 	}

@@ -18,116 +18,16 @@
 #include "deadline.h"
 #include "log.h"
 #include "queue.h"
+#include "unsaved.h"
 
-#define LOCKED_MS	20		/* not acknowledged yet: doubled each time, */
-#define LOCKED_TIMES	6		/* as often as this */
-#define NO_FDS_MS	5000		/* descriptors or memory are short */
 #define REPORT_MS	60000		/* inject would not take the report */
 #define LONGEST_MS	(5 * 3600 * 1000)	/* no wait is longer, whatever a file or the clock says */
-#define COPYING_S	60		/* a damaged file this young may be a cp under way */
-#define UNREADY_S	3600		/* one without its ready line: inject may be at it */
 #define SLACK_USEC	60000000	/* recipients due within a minute of the first go along */
 
 static void
 retry_later(struct msg *m, int64_t ms)
 {
 	msg_due(m, now_ms() + ms);
-}
-
-/*
- * The file is not what we write.  A young one may be half copied: it is looked
- * at again; else it goes to bad/, is reported once, and nothing stops.
- */
-static void
-damaged(struct msg *m, int fd, const struct envelope *env)
-{
-	char name[SPOOL_NAME_MAX + 1];
-	struct stat st;
-	time_t age;
-
-	spool_name(name, m->id, m->size);
-	if (fstat(fd, &st) == -1)
-		st.st_mtime = 0;
-	age = time(NULL) - st.st_mtime;
-	if (age >= 0 && age < (env->ready ? COPYING_S : UNREADY_S)) {
-		if (!m->on_trial)
-			log_event(m->id, "incomplete reason=%s",
-			    quoted(env->damage));
-		m->on_trial = true;
-		retry_later(m, COPYING_S * 1000);
-		return;
-	}
-	if (renameat(Q.spool.queue, name, Q.spool.bad, name) == 0)
-		log_event(m->id, "damaged moved-to=bad reason=%s",
-		    quoted(env->damage));
-	else
-		log_errno(m->id, "damaged reason=%s", quoted(env->damage));
-	msg_forget(m);
-}
-
-/* Opens m's file; on -1 it has been decided what becomes of m. */
-static int
-open_message(struct msg *m)
-{
-	char name[SPOOL_NAME_MAX + 1];
-	int fd;
-
-	spool_name(name, m->id, m->size);
-	fd = spool_open_file(Q.spool.queue, name);
-	if (fd != -1) {
-		m->locked = 0;
-		return fd;
-	}
-	switch (errno) {
-	case ENOENT:
-		msg_forget(m);
-		break;
-	case EWOULDBLOCK:
-		retry_later(m, LOCKED_MS << m->locked);
-		if (m->locked < LOCKED_TIMES)
-			m->locked++;
-		break;
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-		log_errno(m->id, "postponed");
-		retry_later(m, NO_FDS_MS);
-		break;
-	default:
-		log_errno(m->id, "foreign-object dir=queue name=%s",
-		    quoted(name));
-		msg_forget(m);
-	}
-	return -1;
-}
-
-/*
- * Reads the envelope.  What stands behind the last whole line (a torn append)
- * is cut off here, so that our next line starts on a line of its own.  After a
- * reboot the content is checked against the commit mark before its first use.
- */
-static int
-read_message(struct msg *m, int fd, struct envelope *env)
-{
-	struct stat st;
-
-	if (spool_read_envelope(fd, m->size, env) == -1) {
-		if (env->damage == NULL)
-			env->damage = xstrdup(strerror(errno));
-		return -1;
-	}
-	if (env->arrived < Q.boot && envelope_next(env) == 0 &&
-	    spool_verify(fd, m->size, env) != 1) {
-		free(env->damage);
-		env->damage = xstrdup("checksum of the content is wrong");
-		return -1;
-	}
-	if (fstat(fd, &st) == 0 && st.st_size > m->size + (off_t)env->used) {
-		log_event(m->id, "tail-cut reason=%s", quoted(env->damage));
-		if (ftruncate(fd, m->size + (off_t)env->used) == -1)
-			log_errno(m->id, "tail-cut");
-	}
-	return 0;
 }
 
 static void
@@ -156,20 +56,15 @@ active_start(struct msg *m)
 	struct envelope env;
 	int fd;
 
-	if ((fd = open_message(m)) == -1)
+	if ((fd = message_open(m, &env)) == -1)
 		return;
-	envelope_init(&env);
-	if (read_message(m, fd, &env) == -1) {
-		damaged(m, fd, &env);
-		envelope_release(&env);
-		close(fd);
-		return;
-	}
 	a = xcalloc(1, sizeof(*a));
 	a->msg = m;
 	a->fd = fd;
 	a->env = env;
-	a->work = xcalloc(env.nrcpts + 1, sizeof(*a->work));
+	if (unsaved_take(m->id, &a->lines))
+		envelope_more(&a->env, buf_str(&a->lines), a->lines.len);
+	a->work = xcalloc(a->env.nrcpts + 1, sizeof(*a->work));
 	m->active = a;
 	Q.nactive++;
 	a->open = 1;		/* our own hold, until everything is started */
@@ -188,19 +83,43 @@ active_free(struct active *a)
 	free(a->work);
 	close(a->fd);
 	envelope_release(&a->env);
+	if (a->lines.len > 0)
+		unsaved_keep(a->msg->id, &a->lines);
 	buf_release(&a->lines);
 	a->msg->active = NULL;
 	Q.nactive--;
 	free(a);
 }
 
+/* Has an administrator put another file in the place of the one we hold? */
+static bool
+is_replaced(const struct active *a, const char *name)
+{
+	struct stat ours, there;
+
+	return fstat(a->fd, &ours) == 0 &&
+	    fstatat(Q.spool.queue, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
+}
+
 /* Nothing is left to do for anyone: the file goes. */
 static void
-remove_message(struct msg *m)
+remove_message(struct active *a)
 {
 	char name[SPOOL_NAME_MAX + 1];
+	struct msg *m = a->msg;
+	bool replaced;
 
 	spool_name(name, m->id, m->size);
+	replaced = is_replaced(a, name);
+	active_free(a);
+	if (replaced) {
+		log_event(m->id, "replaced");
+		unsaved_forget(m->id);
+		m->checked = false;
+		retry_later(m, 0);
+		return;
+	}
 	if (unlinkat(Q.spool.queue, name, 0) == -1 && errno != ENOENT) {
 		/* It stays, fully marked: the next look at it tries again. */
 		log_errno(m->id, "remove-failed");
@@ -208,6 +127,7 @@ remove_message(struct msg *m)
 		return;
 	}
 	log_event(m->id, "removed");
+	unsaved_forget(m->id);
 	msg_forget(m);
 }
 
@@ -242,11 +162,12 @@ active_finish(struct active *a)
 		wait = wait_for_next(&a->env);
 	if (failed && (!pending || wait > REPORT_MS))
 		wait = REPORT_MS;
+	if (!failed && !pending) {
+		remove_message(a);
+		return;
+	}
 	active_free(a);
-	if (failed || pending)
-		retry_later(m, wait);
-	else
-		remove_message(m);
+	retry_later(m, wait);
 }
 
 void

@@ -136,6 +136,7 @@ agent_closed(struct peer *p, const char *why)
 
 	idle_remove(g);
 	if (g->task != NULL) {
+		g->task->active->msg->repeat = true;
 		log_event(g->task->active->msg->id,
 		    "agent-lost dest=%s reason=%s", quoted(d->key), quoted(why));
 		task_end(g, "the delivery agent ended without an answer");
@@ -203,6 +204,7 @@ send_job(struct agent *g, const struct task *t)
 	ctl_begin(&b, "job");
 	ctl_add(&b, "id", a->msg->id);
 	ctl_addn(&b, "size", a->msg->size);
+	ctl_add(&b, "repeat", a->msg->repeat ? "yes" : NULL);
 	ctl_add(&b, "sender", first->from != NULL ? first->from : env->sender);
 	if (g->dest->kind == DEST_REMOTE) {
 		ctl_add(&b, "dest", address_domain(first->addr));

@@ -143,6 +143,7 @@ out:
 /*
  * One write, so that an expansion's new recipients and their parent's `done`
  * stand or fall together; a torn one is cut off when the file is next opened.
+ * What the disk does not take stays in a->lines, for the next time.
  */
 int
 outcome_flush(struct active *a)
@@ -158,7 +159,6 @@ outcome_flush(struct active *a)
 		log_errno(a->msg->id, "outcome-not-recorded");
 		if (n > 0)
 			(void)!ftruncate(a->fd, lseek(a->fd, 0, SEEK_END) - n);
-		buf_reset(&a->lines);
 		return -1;
 	}
 	buf_reset(&a->lines);

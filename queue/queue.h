@@ -10,7 +10,8 @@
  *
  *   scan.c     names in the directory            -> msg.c
  *   msg.c      the index and the heap of due times
- *   active.c   open, read, decide what is to do  -> lookup.c, sched.c
+ *   open.c     a file is opened, read, checked   -> bad/, or
+ *   active.c   decide what is to do              -> lookup.c, sched.c
  *   lookup.c   the conversation with resolve
  *   sched.c    destinations, windows, who is next -> agent.c
  *   agent.c    the conversation with an agent
@@ -40,6 +41,8 @@ struct msg {
 	char	id[ID_LEN + 1];
 	bool	forced;			/* an administrator said: now */
 	bool	on_trial;		/* found damaged once; looked at again */
+	bool	repeat;			/* it may have been delivered before a crash */
+	bool	checked;		/* its content, against the commit mark */
 	unsigned char locked;		/* times in a row it was found locked */
 	int64_t	size;			/* of the message, bytes */
 	int64_t	due;			/* monotonic ms; 0: a first attempt, at once */
@@ -137,6 +140,13 @@ int	scan_start(void);
 /* Reads the directory again: finds what is new, forgets what has gone. */
 void	scan_all(void);
 
+/* open.c */
+/*
+ * Opens m's file and reads its envelope.  The descriptor, or -1: it has been
+ * decided what becomes of m, which may be gone (then the envelope is not set).
+ */
+int	message_open(struct msg *, struct envelope *);
+
 /* active.c */
 /* Starts as many due messages as there is room for, and sets the tick. */
 void	active_run(void);
@@ -177,7 +187,7 @@ struct outcome {
 void	outcome_done(struct active *, unsigned n, const struct outcome *);
 void	outcome_defer(struct active *, unsigned n, const struct outcome *);
 void	outcome_fail(struct active *, unsigned n, const struct outcome *);
-/* Appends what was collected to the queue file. -1 with errno: logged, and the message goes on. */
+/* Appends what was collected to the queue file. -1 with errno: logged, the lines are kept, and the message goes on. */
 int	outcome_flush(struct active *);
 
 /* dsn.c */

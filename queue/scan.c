@@ -6,6 +6,7 @@
  * inject's notices are only faster: losing every one of them would cost seconds.
  */
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "foreign.h"
 #include "log.h"
 #include "queue.h"
 
@@ -31,9 +33,27 @@
 #define STALE_S		3600	/* an unfinished file of this age is garbage */
 
 /*
- * A name that is not ID.SIZE.  Unfinished files of inject (only where O_TMPFILE
- * is missing) go when they are old; anything else is reported and left alone.
+ * An unfinished file of inject (only where O_TMPFILE is missing) goes when it
+ * is old.  One that is locked is being written, whatever the clock says.
  */
+static void
+remove_stale(const char *name, const struct stat *st)
+{
+	int fd;
+
+	if (time(NULL) - st->st_mtime <= STALE_S)
+		return;
+	fd = openat(Q.spool.queue, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    unlinkat(Q.spool.queue, name, 0) == 0)
+		log_event(NULL, "stale-removed name=%s", quoted(name));
+	(void)close(fd);
+}
+
+/* A name that is not ID.SIZE: reported, and left alone. */
 static void
 scan_foreign(const char *name)
 {
@@ -41,25 +61,37 @@ scan_foreign(const char *name)
 
 	if (fstatat(Q.spool.queue, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		return;
-	if (strncmp(name, "tmp.", 4) == 0 && S_ISREG(st.st_mode)) {
-		if (time(NULL) - st.st_mtime > STALE_S &&
-		    unlinkat(Q.spool.queue, name, 0) == 0)
-			log_event(NULL, "stale-removed name=%s", quoted(name));
-		return;
-	}
-	log_event(NULL, "foreign-object dir=queue name=%s", quoted(name));
+	if (strncmp(name, "tmp.", 4) == 0 && S_ISREG(st.st_mode))
+		remove_stale(name, &st);
+	else
+		foreign_report(name, "not the name of a message");
 }
 
-static void
+/* The message of that name, new or known; NULL when it is none. */
+static struct msg *
 scan_name(const char *name, int64_t due)
 {
 	char id[ID_LEN + 1];
+	struct msg *m;
 	int64_t size;
 
-	if (spool_name_parse(name, id, &size))
-		(void)msg_add(id, size, due);
-	else if (name[0] != '.')
+	if (spool_name_parse(name, id, &size)) {
+		m = msg_add(id, size, due);
+		if (m->size == size)
+			return m;
+		/* Only one can be at work; the other one's turn comes. */
+		foreign_report(name, "another message has this ID");
+	} else if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
 		scan_foreign(name);
+	return NULL;
+}
+
+/* It was here before us: who had it last may have died in the middle. */
+static void
+mark_repeat(struct msg *m, void *arg)
+{
+	(void)arg;
+	m->repeat = true;
 }
 
 static void
@@ -92,7 +124,7 @@ scan_all(void)
 		return;
 	}
 	while ((errno = 0, d = readdir(dir)) != NULL)
-		scan_name(d->d_name, due);
+		(void)scan_name(d->d_name, due);
 	if (errno != 0)
 		log_errno(NULL, "scan-incomplete dir=queue");
 	closedir(dir);
@@ -112,6 +144,7 @@ scan_event(const struct inotify_event *e)
 {
 	char id[ID_LEN + 1];
 	struct msg *m;
+	int64_t size;
 
 	if (e->mask & IN_Q_OVERFLOW) {
 		rescan(&Q.rescan);
@@ -120,12 +153,16 @@ scan_event(const struct inotify_event *e)
 	if (e->len == 0)
 		return;
 	if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
-		scan_name(e->name, now_ms() + SETTLE_MS);
+		m = scan_name(e->name, now_ms() + SETTLE_MS);
+		if (m != NULL && (e->mask & IN_MOVED_TO))
+			m->repeat = true;	/* from hold/, or from a backup */
 		return;
 	}
 	/* Gone: an administrator's rm or mv, or our own. */
-	if (spool_name_parse(e->name, id, NULL) &&
-	    (m = msg_find(id)) != NULL && m->active == NULL) {
+	foreign_gone(e->name);
+	if (spool_name_parse(e->name, id, &size) &&
+	    (m = msg_find(id)) != NULL && m->size == size &&
+	    m->active == NULL) {
 		log_event(id, "gone from=queue");
 		msg_forget(m);
 	}
@@ -165,6 +202,7 @@ scan_start(void)
 	    loop_add(Q.loop, &Q.inotify, EPOLLIN) == -1)
 		return -1;
 	scan_all();
+	msg_each(mark_repeat, NULL);
 	Q.rescan.fire = rescan;
 	loop_timer_set(Q.loop, &Q.rescan, now_ms() + RESCAN_MS);
 	return 0;
