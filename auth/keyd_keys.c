@@ -309,7 +309,7 @@ keys_fresh(struct keys *k)
 
 /* ---- signing ------------------------------------------------------------- */
 
-/* What TLS wants of RSA: PKCS #1 v1.5, or PSS with a salt as long as the hash. */
+/* What TLS wants of RSA: PKCS #1 v1.5; PSS with a salt as long as the hash. */
 static bool
 set_padding(EVP_PKEY_CTX *p, const struct sign_alg *a)
 {

@@ -1,4 +1,4 @@
-/* keyd_site.h - a keyd in a process of its own, with certificates, for tests. */
+/* keyd_site.h - for tests: a keyd in a process of its own, and certificates. */
 #ifndef UNIT_KEYD_SITE_H
 #define UNIT_KEYD_SITE_H
 
@@ -193,36 +193,5 @@ site_teardown(void **state)
 	}
 	config_free(site.cfg);
 	return 0;
-}
-
-/* A handshake in memory. The server's result; the client's is the same. */
-static bool
-shake_hands(SSL_CTX *server, SSL_CTX *client, SSL **client_out)
-{
-	SSL *s = SSL_new(server), *c = SSL_new(client);
-	BIO *a, *b;
-	int rs = 0, rc = 0;
-
-	assert_non_null(s);
-	assert_non_null(c);
-	assert_int_equal(BIO_new_bio_pair(&a, 0, &b, 0), 1);
-	SSL_set_bio(s, a, a);
-	SSL_set_bio(c, b, b);
-	SSL_set_accept_state(s);
-	SSL_set_connect_state(c);
-	for (int i = 0; i < 20 && (rs != 1 || rc != 1); i++) {
-		if (rc != 1)
-			rc = SSL_do_handshake(c);
-		if (rs != 1)
-			rs = SSL_do_handshake(s);
-		if (rs != 1 && SSL_get_error(s, rs) == SSL_ERROR_SSL)
-			break;
-	}
-	SSL_free(s);
-	if (client_out != NULL && rs == 1 && rc == 1)
-		*client_out = c;
-	else
-		SSL_free(c);
-	return rs == 1 && rc == 1;
 }
 #endif

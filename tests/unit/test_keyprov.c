@@ -9,6 +9,37 @@
 
 #include "keyd_site.h"
 
+/* A handshake in memory. The server's result; the client's is the same. */
+static bool
+shake_hands(SSL_CTX *server, SSL_CTX *client, SSL **client_out)
+{
+	SSL *s = SSL_new(server), *c = SSL_new(client);
+	BIO *a, *b;
+	int rs = 0, rc = 0;
+
+	assert_non_null(s);
+	assert_non_null(c);
+	assert_int_equal(BIO_new_bio_pair(&a, 0, &b, 0), 1);
+	SSL_set_bio(s, a, a);
+	SSL_set_bio(c, b, b);
+	SSL_set_accept_state(s);
+	SSL_set_connect_state(c);
+	for (int i = 0; i < 20 && (rs != 1 || rc != 1); i++) {
+		if (rc != 1)
+			rc = SSL_do_handshake(c);
+		if (rs != 1)
+			rs = SSL_do_handshake(s);
+		if (rs != 1 && SSL_get_error(s, rs) == SSL_ERROR_SSL)
+			break;
+	}
+	SSL_free(s);
+	if (client_out != NULL && rs == 1 && rc == 1)
+		*client_out = c;
+	else
+		SSL_free(c);
+	return rs == 1 && rc == 1;
+}
+
 /* Handshakes at one version; false when it did not come to that version. */
 static bool
 works_at(SSL_CTX *server, int version)
