@@ -73,6 +73,16 @@ tell_owner(const struct checker *c, const char *path, const struct stat *st,
 	tell(c, true, &what, &mend);
 }
 
+/*
+ * On a host every door is.  An ordinary user may have a umask of 002, and a
+ * group of his own: only what everybody may write stops him.
+ */
+static bool
+is_fatal(const struct checker *c, const struct stat *st)
+{
+	return c->cfg->as_root || (st->st_mode & 02) != 0;
+}
+
 /* ---- directories ------------------------------------------------------- */
 
 static void
@@ -89,18 +99,20 @@ check_place(const struct checker *c, const struct place *p)
 	if (!c->cfg->as_root)
 		open = 0100;
 	place_path(c->cfg, p, &path);
-	if (lstat(path.data, &st) == -1) {
+	/* spool or mail may be a link to a larger disk, nothing below may. */
+	if ((*p->below != '\0' ? lstat : stat)(path.data, &st) == -1) {
 		/* `facteur run` makes what is missing. */
 	} else if (!S_ISDIR(st.st_mode)) {
 		buf_addf(&what, "%s is no directory", path.data);
-		buf_addf(&mend, "rm %s", path.data);
+		buf_addf(&mend, "mv %s %s.old", path.data, path.data);
 		tell(c, true, &what, &mend);
 	} else if (!seam_ids(owner, &uid, &gid) || st.st_uid != uid) {
 		tell_owner(c, path.data, &st, owner, owner == SEAM_QUEUE);
 	} else if ((st.st_mode & shut) != 0 || (st.st_mode & open) != open) {
 		(void)snprintf(to, sizeof(to), "%04o",
 		    c->cfg->as_root ? (unsigned)p->mode : 0700u);
-		tell_mode(c, true, path.data, &st, (st.st_mode & shut) != 0 ?
+		tell_mode(c, is_fatal(c, &st), path.data, &st,
+		    (st.st_mode & shut) != 0 ?
 		    "too much for others" : "not enough for its users", to);
 	}
 	buf_release(&path);
@@ -179,7 +191,8 @@ check_owned(const struct checker *c, const char *path, enum seam_user owner)
 		return false;
 	}
 	if ((st.st_mode & 022) != 0)
-		tell_mode(c, true, path, &st, "others may change it", "go-w");
+		tell_mode(c, is_fatal(c, &st), path, &st,
+		    "others may change it", "go-w");
 	else if (S_ISREG(st.st_mode) && (owner == SEAM_AUTH ||
 	    owner == SEAM_KEYS) && (st.st_mode & 04) != 0)
 		tell_mode(c, false, path, &st, "everybody may read it", "o-r");
