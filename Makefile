@@ -152,6 +152,8 @@ $(B)/tests/$(call name,$(1)): $(call objs,$(1) tests/fuzz/replay.c) $(patsubst %
 endef
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz,$(t))))
 
+include tests/powercut/powercut.mk
+
 tests: $(UNIT) $(FUZZ) $(TOOLS)
 .PHONY: tests
 

@@ -1,0 +1,85 @@
+/*
+ * mutant.c - a library that breaks Facteur's promise, to prove that the
+ * power-cut suite sees it; loaded by LD_PRELOAD.  POWERCUT_MUTANT says how:
+ *
+ *   PROGRAM-no-file-flush   fsync of a file does nothing
+ *   PROGRAM-no-dir-flush    fsync of a directory does nothing
+ *   PROGRAM-no-flush        neither does
+ *   PROGRAM-name-first      the name and its flush, then the content's flush
+ *   PROGRAM-one-flush       the name, then one flush, of the file: no mutant
+ *                           but what is tried (DESIGN, section 5)
+ * PROGRAM is inject (the spool) or launch (which is local: the Maildir).
+ */
+#include <sys/stat.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int	fsync(int);
+
+static int held = -1;	/* the file whose flush was put off */
+
+static bool
+is_on(const char *what)
+{
+	const char *mutant = getenv("POWERCUT_MUTANT");
+	size_t len = strlen(program_invocation_short_name);
+
+	return mutant != NULL &&
+	    strncmp(mutant, program_invocation_short_name, len) == 0 &&
+	    mutant[len] == '-' && strcmp(mutant + len + 1, what) == 0;
+}
+
+static int
+real_fsync(int fd)
+{
+	static int (*real)(int);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "fsync");
+	return real(fd);
+}
+
+/* Puts the flush of a file off until its directory's. */
+static int
+hold(int fd)
+{
+	if (held != -1)
+		(void)close(held);
+	held = dup(fd);
+	return held == -1 ? -1 : 0;
+}
+
+static int
+release(int fd, bool directory)
+{
+	int result = directory ? real_fsync(fd) : 0;
+
+	if (held != -1) {
+		if (result == 0)
+			result = real_fsync(held);
+		(void)close(held);
+		held = -1;
+	}
+	return result;
+}
+
+int
+fsync(int fd)
+{
+	struct stat st;
+	bool directory = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+
+	if (is_on("no-flush") ||
+	    is_on(directory ? "no-dir-flush" : "no-file-flush"))
+		return 0;
+	if (is_on("name-first"))
+		return directory ? release(fd, true) : hold(fd);
+	if (is_on("one-flush"))
+		return directory ? release(fd, false) : hold(fd);
+	return real_fsync(fd);
+}
