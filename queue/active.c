@@ -37,6 +37,7 @@ start_recipients(struct active *a)
 	bool forced = a->msg->forced;
 
 	a->msg->forced = false;
+	a->forced = forced;
 	for (unsigned i = 0; i < a->env.nrcpts; i++) {
 		struct env_rcpt *r = &a->env.rcpts[i];
 
@@ -49,19 +50,35 @@ start_recipients(struct active *a)
 	}
 }
 
+/* Old enough that it might have to be given up, whatever its site does? */
+static bool
+may_be_expired(const struct msg *m)
+{
+	int64_t life = Q.cfg->queue_lifetime < Q.cfg->bounce_lifetime ?
+	    Q.cfg->queue_lifetime : Q.cfg->bounce_lifetime;
+
+	return date_now_usec() - id_usec(m->id) > life * 1000000;
+}
+
 static void
 active_start(struct msg *m)
 {
+	struct site *caller;
 	struct active *a;
 	struct envelope env;
 	int fd;
 
-	if ((fd = message_open(m, &env)) == -1)
+	if (!sched_leaves(m, m->forced || may_be_expired(m), now_ms(), &caller))
 		return;
+	if ((fd = message_open(m, &env)) == -1) {
+		sched_missed(caller);
+		return;
+	}
 	a = xcalloc(1, sizeof(*a));
 	a->msg = m;
 	a->fd = fd;
 	a->env = env;
+	a->caller = caller;
 	if (unsaved_take(m->id, &a->lines))
 		envelope_more(&a->env, buf_str(&a->lines), a->lines.len);
 	a->work = xcalloc(a->env.nrcpts + 1, sizeof(*a->work));
@@ -75,7 +92,10 @@ active_start(struct msg *m)
 static void
 active_free(struct active *a)
 {
+	sched_missed(a->caller);
 	for (unsigned i = 0; i < a->env.nrcpts; i++) {
+		if (a->work[i].step == STEP_PARKED)
+			site_unref(a->work[i].site);
 		free(a->work[i].address);
 		free(a->work[i].ext);
 		free(a->work[i].home);
@@ -131,11 +151,40 @@ remove_message(struct active *a)
 	msg_forget(m);
 }
 
-static int64_t
-wait_for_next(const struct envelope *env)
+/*
+ * The site that all that is left waits for; NULL when a recipient has a next
+ * attempt of its own.  With several sites, one of them: when it asks for the
+ * message, the others' recipients are parked anew.
+ */
+static struct site *
+waits_for(const struct active *a)
 {
-	int64_t ms = (envelope_next(env) - date_now_usec()) / 1000;
+	struct site *s = NULL;
 
+	for (unsigned i = 0; i < a->env.nrcpts; i++) {
+		if (a->env.rcpts[i].state != RCPT_PENDING)
+			continue;
+		if (a->work[i].step != STEP_PARKED)
+			return NULL;
+		s = a->work[i].site;
+	}
+	return s;
+}
+
+/* Milliseconds until the next attempt of a recipient that has one. */
+static int64_t
+wait_for_next(const struct active *a)
+{
+	int64_t next = INT64_MAX, ms;
+
+	for (unsigned i = 0; i < a->env.nrcpts; i++) {
+		const struct env_rcpt *r = &a->env.rcpts[i];
+
+		if (r->state == RCPT_PENDING && r->next < next &&
+		    a->work[i].step != STEP_PARKED)
+			next = r->next;
+	}
+	ms = (next - date_now_usec()) / 1000;
 	if (ms < 1000)
 		return 1000;
 	return ms > LONGEST_MS ? LONGEST_MS : ms;
@@ -146,28 +195,29 @@ static void
 active_finish(struct active *a)
 {
 	struct msg *m = a->msg;
-	bool failed, pending;
-	int64_t wait = 0;
+	struct site *site;
+	bool failed;
+	int64_t wait;
 
 	(void)outcome_flush(a);
-	if (envelope_failed(&a->env) > 0 && !a->report_failed) {
+	failed = envelope_failed(&a->env) > 0;
+	if (failed && !a->report_failed) {
 		a->open = 1;
 		report_start(a);
 		active_release(a);
 		return;
 	}
-	failed = envelope_failed(&a->env) > 0;
-	pending = envelope_pending(&a->env) > 0;
-	if (pending)
-		wait = wait_for_next(&a->env);
-	if (failed && (!pending || wait > REPORT_MS))
-		wait = REPORT_MS;
-	if (!failed && !pending) {
+	if (!failed && envelope_pending(&a->env) == 0) {
 		remove_message(a);
 		return;
 	}
+	site = failed ? NULL : waits_for(a);
+	wait = failed ? REPORT_MS : wait_for_next(a);
+	if (site != NULL)
+		sched_park_msg(m, site, now_ms());
 	active_free(a);
-	retry_later(m, wait);
+	if (site == NULL)
+		retry_later(m, wait);
 }
 
 void
@@ -191,7 +241,7 @@ active_run(void)
 	int64_t now = now_ms(), next;
 	struct msg *m;
 
-	while (!Q.draining && Q.nactive < ACTIVE_MAX &&
+	while (!Q.draining && Q.nactive < Q.active_max &&
 	    (m = msg_pop_due(now)) != NULL)
 		active_start(m);
 	sched_run();
@@ -199,7 +249,7 @@ active_run(void)
 	/* A full house is woken by the next message that leaves it. */
 	next = msg_next_due();
 	Q.tick.fire = tick;
-	if (next == INT64_MAX || Q.draining || Q.nactive >= ACTIVE_MAX)
+	if (next == INT64_MAX || Q.draining || Q.nactive >= Q.active_max)
 		loop_timer_clear(Q.loop, &Q.tick);
 	else
 		loop_timer_set(Q.loop, &Q.tick, next);

@@ -16,11 +16,13 @@
 #include "deadline.h"
 #include "log.h"
 #include "queue.h"
+#include "sites_conf.h"
 
 struct agent {
 	struct peer peer;		/* first */
-	struct dest *dest;
+	struct site *site;		/* borrowed: agents keep it alive */
 	struct task *task;		/* owned; NULL: idle */
+	bool	took;			/* the task has delivered something */
 	struct timer idle_over;
 	struct agent *next_idle;
 };
@@ -28,7 +30,7 @@ struct agent {
 static void
 idle_remove(struct agent *g)
 {
-	struct agent **p = &g->dest->idle;
+	struct agent **p = &g->site->idle;
 
 	while (*p != NULL && *p != g)
 		p = &(*p)->next_idle;
@@ -48,12 +50,11 @@ idle_over(struct timer *t)
 
 /* Every recipient of the task that has no answer is tried again later. */
 static void
-task_end(struct agent *g, const char *why)
+task_end(struct agent *g, enum site_result result, const char *why)
 {
 	struct outcome o = { .enhanced = "4.3.0", .text = why };
 	struct task *t = g->task;
 	struct active *a = t->active;
-	struct dest *d = g->dest;
 
 	g->task = NULL;
 	for (unsigned i = 0; i < t->n; i++)
@@ -62,10 +63,63 @@ task_end(struct agent *g, const char *why)
 			outcome_defer(a, t->rcpt[i], &o);
 		}
 	(void)outcome_flush(a);
+	sched_ended(g->site, t, result, now_ms());
 	for (unsigned i = 0; i < t->n; i++)
 		active_release(a);
 	free(t);
-	sched_ended(d);
+}
+
+/*
+ * What one answer says about the site: that it took something outweighs all,
+ * then the most cautious reading counts.
+ */
+static void
+note_result(struct agent *g, struct ctl *c, bool done)
+{
+	struct site *s = g->site;
+	const char *text = ctl_str(c, "text");
+	enum site_result result;
+	int64_t pause;
+
+	if (s->kind == SITE_LOCAL)
+		return;
+	if (done) {
+		g->took = true;
+		return;
+	}
+	result = site_classify((int)ctl_num(c, "code", 0, 599, 0),
+	    ctl_str(c, "enh"), ctl_str(c, "phase"), text);
+	if (result > g->task->result)
+		g->task->result = result;
+	free(s->error);
+	s->error = xstrdup(text);
+	if ((pause = sites_conf_pause(s->key, text)) > 0)
+		site_pause(&s->flow, now_ms() + pause);
+}
+
+/* The task is over: what it says about the site, all in all. */
+static enum site_result
+final_result(const struct agent *g, struct ctl *end)
+{
+	bool fault = ctl_get(end, "fault") != NULL;
+
+	if (g->task->result == SITE_CROWDED || g->task->result == SITE_SLOWER)
+		return g->task->result;
+	return fault && !g->took ? SITE_DOWN : SITE_OK;
+}
+
+/* remote has seen which hosts serve the domain: from now on it counts as part of that site. */
+static void
+note_site(struct agent *g, struct ctl *end)
+{
+	const char *key = ctl_get(end, "site");
+	const struct task *t = g->task;
+
+	if (key == NULL || *key == '\0' || g->site->kind == SITE_LOCAL ||
+	    g->site->relay != NULL)
+		return;
+	(void)site_learn(address_domain(
+	    t->active->env.rcpts[t->rcpt[0] - 1].addr), key);
 }
 
 static void
@@ -91,6 +145,8 @@ frame_rcpt(struct agent *g, struct ctl *c)
 		o.host = host;
 	}
 	a->work[n - 1].step = STEP_SETTLED;
+	note_result(g, c, strcmp(status, "done") == 0);
+	o.slower = t->result == SITE_SLOWER || t->result == SITE_CROWDED;
 	if (strcmp(status, "done") == 0)
 		outcome_done(a, n, &o);
 	else if (strcmp(status, "fail") == 0)
@@ -110,16 +166,18 @@ agent_frame(struct peer *p, struct ctl *c)
 	} else if (ctl_is(c, "rcpt")) {
 		frame_rcpt(g, c);
 	} else if (ctl_is(c, "end")) {
-		keep = g->dest->kind == DEST_LOCAL || ctl_yes(c, "keep");
+		keep = g->site->kind == SITE_LOCAL || ctl_yes(c, "keep");
 		/* Idle first: what the end sets free may need this agent at once. */
 		if (keep) {
-			g->next_idle = g->dest->idle;
-			g->dest->idle = g;
+			g->next_idle = g->site->idle;
+			g->site->idle = g;
 			g->idle_over.fire = idle_over;
 			loop_timer_set(Q.loop, &g->idle_over,
 			    now_ms() + AGENT_IDLE_MS);
 		}
-		task_end(g, "the agent gave no answer for this recipient");
+		note_site(g, c);
+		task_end(g, final_result(g, c),
+		    "the agent gave no answer for this recipient");
 		if (!keep)
 			peer_close(p, "done");
 		active_run();
@@ -132,18 +190,19 @@ static void
 agent_closed(struct peer *p, const char *why)
 {
 	struct agent *g = (struct agent *)p;
-	struct dest *d = g->dest;
+	struct site *s = g->site;
 
 	idle_remove(g);
 	if (g->task != NULL) {
 		g->task->active->msg->repeat = true;
 		log_event(g->task->active->msg->id,
-		    "agent-lost dest=%s reason=%s", quoted(d->key), quoted(why));
-		task_end(g, "the delivery agent ended without an answer");
+		    "agent-lost site=%s reason=%s", quoted(s->key), quoted(why));
+		task_end(g, SITE_OK,
+		    "the delivery agent ended without an answer");
 	}
-	d->agents--;
+	s->agents--;
 	free(g);
-	dest_drop(d);
+	site_drop(s);
 	active_run();
 }
 
@@ -195,7 +254,7 @@ send_job(struct agent *g, const struct task *t)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1) {
-		/* Ended from the loop: our callers still hold the destination. */
+		/* Ended from the loop: our callers still hold the site. */
 		log_errno(a->msg->id, "job-open");
 		g->idle_over.fire = idle_over;
 		loop_timer_set(Q.loop, &g->idle_over, now_ms());
@@ -206,9 +265,10 @@ send_job(struct agent *g, const struct task *t)
 	ctl_addn(&b, "size", a->msg->size);
 	ctl_add(&b, "repeat", a->msg->repeat ? "yes" : NULL);
 	ctl_add(&b, "sender", first->from != NULL ? first->from : env->sender);
-	if (g->dest->kind == DEST_REMOTE) {
+	if (g->site->kind == SITE_REMOTE) {
 		ctl_add(&b, "dest", address_domain(first->addr));
-		ctl_add(&b, "relay", g->dest->relay);
+		ctl_add(&b, "relay", g->site->relay);
+		ctl_add(&b, "site", g->site->key);
 		ctl_add(&b, "body", env->body8 ? "8bit" : NULL);
 		ctl_add(&b, "utf8", env->utf8 ? "yes" : NULL);
 		ctl_add(&b, "ret", env->ret);
@@ -229,26 +289,27 @@ agent_give(struct agent *g, struct task *t)
 {
 	idle_remove(g);
 	g->task = t;
+	g->took = false;
 	send_job(g, t);
 }
 
 int
-agent_start(struct dest *d, struct task *t)
+agent_start(struct site *s, struct task *t)
 {
 	struct agent *g = xcalloc(1, sizeof(*g));
-	const char *name = d->kind == DEST_LOCAL ? "launch" : "remote";
+	const char *name = s->kind == SITE_LOCAL ? "launch" : "remote";
 	struct buf b = BUF_INIT;
 
-	g->dest = d;
+	g->site = s;
 	if (peer_connect(&g->peer, Q.loop, config_socket(Q.cfg, name),
 	    agent_frame, agent_closed) == -1) {
 		log_errno(t->active->msg->id, "agent-unreachable socket=%s", name);
 		free(g);
 		return -1;
 	}
-	d->agents++;
+	s->agents++;
 	g->task = t;
-	if (d->kind == DEST_LOCAL) {
+	if (s->kind == SITE_LOCAL) {
 		ctl_begin(&b, "local");
 		ctl_add(&b, "address",
 		    t->active->work[t->rcpt[0] - 1].address);

@@ -127,7 +127,7 @@ route_mailbox(struct ctl *c)
 	    (long long)ctl_num(c, "uid", 0, UINT32_MAX, 0),
 	    is_below_mail(w->home) ? "" : " ",
 	    is_below_mail(w->home) ? "" : w->home);
-	sched_add(a, L.head->n, dest_get(DEST_LOCAL, key, NULL));
+	sched_add(a, L.head->n, site_get(SITE_LOCAL, key, NULL), now_ms());
 }
 
 static void
@@ -135,8 +135,9 @@ route_remote(struct ctl *c, const char *relay)
 {
 	const char *domain = ctl_str(c, "domain");
 
-	sched_add(L.head->active, L.head->n,
-	    dest_get(DEST_REMOTE, relay != NULL ? relay : domain, relay));
+	sched_add(L.head->active, L.head->n, relay != NULL ?
+	    site_get(SITE_REMOTE, relay, relay) : site_of_domain(domain),
+	    now_ms());
 }
 
 /* An alias has told all its targets: the recipient itself is done with. */

@@ -127,8 +127,9 @@ outcome_defer(struct active *a, unsigned n, const struct outcome *o)
 	}
 	r->attempts++;
 	r->last = now;
-	r->next = now + 1000 * retry_delay_ms(r->attempts,
-	    arc4random_uniform(1000) / 1000.0);
+	/* A site that wants it slower is not down: its window and pace wait. */
+	r->next = now + 1000 * retry_delay_ms(o->slower ? 1 : r->attempts,
+	    arc4random_uniform(1000) / 1000.0) / (o->slower ? 5 : 1);
 	envelope_defer(&a->lines, n, now, r->next, o->host, o->tls,
 	    buf_str(&text));
 	set_last(r, o, buf_str(&text));
@@ -138,6 +139,29 @@ outcome_defer(struct active *a, unsigned n, const struct outcome *o)
 out:
 	buf_release(&text);
 	buf_release(&extra);
+}
+
+bool
+outcome_waited(struct active *a, unsigned n, const struct site *s, int64_t now)
+{
+	struct env_rcpt *r = &a->env.rcpts[n - 1], tried = *r;
+	struct outcome o = { .enhanced = "4.4.1" };
+	struct buf text = BUF_INIT;
+	int64_t failing = site_failing_ms(&s->flow, now) * 1000;
+	int64_t since = date_now_usec() - (r->last != 0 ? r->last :
+	    a->env.arrived);
+
+	/* What it has waited, as far as the site was failing all that time. */
+	tried.tried += since < failing ? since : failing;
+	if (since <= 0 || failing == 0 || !is_expired(a, &tried))
+		return false;
+	buf_addf(&text, "4.4.7 given up; %s did not answer; the last attempt "
+	    "there said: %s", s->key, s->error != NULL ? s->error : "nothing");
+	o.text = buf_str(&text);
+	fail_text(a, n, &o, o.text);
+	a->work[n - 1].step = STEP_SETTLED;
+	buf_release(&text);
+	return true;
 }
 
 /*

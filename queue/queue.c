@@ -49,16 +49,21 @@ boot_usec(void)
 	return ((int64_t)now.tv_sec - up.tv_sec) * 1000000;
 }
 
-/* Descriptors: one for each active message, two for each agent, some more. */
+/*
+ * Descriptors: one for each active message, two for each agent while a job is
+ * handed over, some more.
+ */
 static void
 raise_nofile(void)
 {
-	struct rlimit rl;
+	struct rlimit rl = { 1024, 1024 };
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
 		rl.rlim_cur = rl.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &rl);
 	}
+	Q.active_max = rl.rlim_max > 2 * ACTIVE_MAX ? ACTIVE_MAX :
+	    (unsigned)rl.rlim_max / 2;
 }
 
 /*
@@ -96,7 +101,7 @@ signal_ready(struct watch *w, uint32_t events)
 	if (read(w->fd, &si, sizeof(si)) != sizeof(si) || Q.draining)
 		return;
 	Q.draining = true;
-	if (Q.running[DEST_LOCAL] + Q.running[DEST_REMOTE] == 0)
+	if (Q.running[SITE_LOCAL] + Q.running[SITE_REMOTE] == 0)
 		loop_stop(Q.loop);
 	else
 		loop_timer_set(Q.loop, &Q.drain, now_ms() + DRAIN_MS);

@@ -5,7 +5,7 @@
  * whatever its envelope.  While it is worked on it is also a `struct active`:
  * file open, envelope read, recipients resolved into tasks.  A task is what
  * one agent does in one go: recipients of one message at one destination.  A
- * `struct dest` lines tasks up and holds the agents (connections to `remote`
+ * `struct site` lines tasks up and holds the agents (connections to `remote`
  * or `launch`).  Nothing here blocks but short reads and appends of queue files.
  *
  *   scan.c     names in the directory            -> msg.c
@@ -13,7 +13,9 @@
  *   open.c     a file is opened, read, checked   -> bad/, or
  *   active.c   decide what is to do              -> lookup.c, sched.c
  *   lookup.c   the conversation with resolve
- *   sched.c    destinations, windows, who is next -> agent.c
+ *   sites.c    the destinations, by name and by domain
+ *   site.c     how much a destination is given: window, pace, rest
+ *   sched.c    whose turn it is                   -> agent.c
  *   agent.c    the conversation with an agent
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      what a bounce says;  report.c  the conversation with inject
@@ -30,9 +32,10 @@
 #include "envelope.h"
 #include "id.h"
 #include "peer.h"
+#include "site.h"
 #include "spool.h"
 
-#define ACTIVE_MAX	1000	/* messages worked on at once: one descriptor each */
+#define ACTIVE_MAX	4000	/* messages worked on at once: one descriptor each, so fewer where those are short */
 #define TASK_RCPTS	50	/* recipients of one task at most */
 #define DSN_FULL_MAX	50000	/* messages up to this size are returned whole */
 #define AGENT_IDLE_MS	5000	/* an agent without work is kept this long */
@@ -49,12 +52,17 @@ struct msg {
 	unsigned slot;			/* in the heap, from 1; 0: not in it */
 	struct msg *next_hash;
 	struct active *active;		/* NULL while it waits */
+	/* Waits for a site that rests or has enough to do: not opened before the site asks. */
+	struct site *site;		/* holds a reference; NULL: it does not */
+	struct msg *next_parked, *prev_parked;
+	bool	called;			/* the site has asked: out of its list, on its way */
 };
 
 enum rcpt_step {
 	STEP_IDLE,		/* nothing to do for it in this round */
 	STEP_LOOKUP,		/* resolve is asked */
 	STEP_TASK,		/* in a task, waiting or running */
+	STEP_PARKED,		/* its site rests; no attempt was made */
 	STEP_SETTLED		/* this round's outcome is known */
 };
 
@@ -62,6 +70,7 @@ enum rcpt_step {
 struct rcpt_work {
 	enum rcpt_step step;
 	char	*address, *ext, *home;	/* owned; mailbox routes only */
+	struct site *site;		/* borrowed; STEP_PARKED only */
 };
 
 struct active {
@@ -71,30 +80,56 @@ struct active {
 	struct rcpt_work *work;		/* owned; [env.nrcpts] */
 	unsigned open;			/* recipients in LOOKUP or TASK, and a report under way */
 	struct buf lines;		/* owned; outcomes not yet appended */
-	bool	report;			/* a DSN is on its way to inject */
-	bool	report_failed;		/* inject would not take it: later */
+	bool	report_failed;		/* inject would not take the report: later */
+	bool	forced;			/* an administrator said: now */
+	struct site *caller;		/* borrowed; the site that asked for this message and still expects it */
 };
+
+/* New mail and what is tried again are served apart: neither starves the other. */
+enum turn { TURN_FIRST, TURN_AGAIN };
 
 struct task {
 	struct active *active;
-	struct dest *dest;
+	struct site *site;
 	struct task *next;
+	enum turn turn;
+	uint64_t order;			/* of its arrival here */
+	int64_t	started;		/* monotonic ms */
+	enum site_result result;	/* what its answers said about the site so far */
 	unsigned n;
 	unsigned rcpt[TASK_RCPTS];	/* recipient numbers, from 1 */
 };
 
-enum dest_kind { DEST_LOCAL, DEST_REMOTE };
+struct tasks {
+	struct task *head, *tail;	/* owned */
+};
 
-struct dest {
-	enum dest_kind kind;
+enum site_kind { SITE_LOCAL, SITE_REMOTE };
+
+/*
+ * A destination: the owner of mailboxes, a relay host, or the set of MX hosts
+ * that `remote` has found behind a domain; until it has, the domain.
+ */
+struct site {
+	enum site_kind kind;
 	char	*key;			/* owned; "yahoo.co.uk", "[relay]:25", "uid 1000" */
 	char	*relay;			/* owned; HOST:PORT or NULL */
-	struct task *head, *tail;	/* waiting, owned */
-	unsigned running;		/* agents with a task */
+	struct site_flow flow;
+	struct tasks wait[2][2];	/* by turn; [1]: what follows the first task of a large message */
+	unsigned waiting;		/* tasks in them */
+	unsigned small;			/* of these: in the lists [0] */
+	unsigned credit;		/* tasks of large messages served since a small one */
+	enum turn last;			/* whose turn it was */
 	unsigned agents;		/* running and idle */
 	struct agent *idle;		/* list of idle agents */
-	bool	listed;			/* in the round of destinations with work */
-	struct dest *next_round, *next_hash;
+	char	*error;			/* owned; what the last failed connection said, or NULL */
+	struct msg *parked, *last_parked; /* messages that wait for it, oldest first */
+	unsigned nparked, ncoming;	/* in that list; asked for, not yet here */
+	double	 spread;		/* after an outage: messages a second that may come; 0: as it can take them */
+	int64_t	 spread_at;
+	unsigned refs;			/* messages of it, domains mapped to it */
+	bool	listed, sleeping;	/* in the round; in the list of those that wait for a time */
+	struct site *next_round, *next_sleep, *next_hash;
 };
 
 struct queue {
@@ -103,6 +138,7 @@ struct queue {
 	struct spool spool;
 	struct watch notice, inotify, control, signals;
 	struct timer tick;		/* the earliest due message */
+	struct timer wake;		/* the earliest site that waits for a time */
 	struct timer rescan, drain;
 	bool	draining;		/* SIGTERM came: finish what runs, start nothing */
 	int64_t	boot;			/* usec since 1970 at which this host started */
@@ -111,12 +147,16 @@ struct queue {
 	unsigned heap_n, heap_cap;
 	struct msg **index;		/* owned; hash table */
 	unsigned index_n, index_cap;
-	unsigned nactive;
+	unsigned nactive, active_max;
 
-	struct dest **dests;		/* owned; hash table */
-	unsigned dest_n, dest_cap;
-	struct dest *round_head, *round_tail;
-	unsigned running[2];		/* agents with a task, by dest_kind */
+	struct site **sites;		/* owned; hash table */
+	unsigned site_n, site_cap;
+	struct site *round_head, *round_tail, *sleepers;
+	int64_t	sleep_until;		/* the earliest time a sleeper waits for */
+	unsigned in_round;
+	unsigned running[2];		/* agents with a task, by site_kind */
+	unsigned running_again;		/* of the remote ones: those with TURN_AGAIN */
+	uint64_t order;			/* of the last task */
 };
 
 extern struct queue Q;			/* the one queue manager of this process */
@@ -157,23 +197,46 @@ void	active_release(struct active *);
 void	lookup_start(struct active *, unsigned n);
 
 /* sched.c */
-struct dest *dest_get(enum dest_kind, const char *key, const char *relay);
-/* Puts recipient n of the message into a waiting task for that destination. */
-void	sched_add(struct active *, unsigned n, struct dest *);
-/* Hands tasks to agents while windows and slots allow. */
+/* Puts recipient n of the message into a waiting task for that site, or parks it there. */
+void	sched_add(struct active *, unsigned n, struct site *, int64_t now);
+/* Hands tasks to agents while windows and slots allow. Returns when it wants to be called again, SITE_NEVER: after the next sched_ended(). */
+int64_t	sched_pass(int64_t now);
+/* sched_pass() on the real clock, with the timer set. */
 void	sched_run(void);
-/* An agent's task has ended; the agent is idle (keep) or gone. */
-void	sched_ended(struct dest *);
-/* The longest waiting task of a destination, or NULL. */
-struct task *sched_next_task(struct dest *);
-/* Forgets a destination that has neither tasks nor agents. */
-void	dest_drop(struct dest *);
+/* A running task has ended with this result; t is still the caller's. */
+void	sched_ended(struct site *, const struct task *, enum site_result, int64_t now);
+/* The next task of a site, or NULL. */
+struct task *sched_next_task(struct site *, enum turn *turn_out);
+/* A message whose site is closed or has enough waits in the site's list. */
+void	sched_park_msg(struct msg *, struct site *, int64_t now);
+/* Takes it out of there, whatever it was waiting for. */
+void	sched_unpark_msg(struct msg *);
+/*
+ * A message has come to the top of the heap.  False: it goes on waiting for its
+ * site, unless it `must` leave.  *caller_out: the site that asked for it, to be
+ * kept as active.caller, or handed to sched_missed().
+ */
+bool	sched_leaves(struct msg *, bool must, int64_t now, struct site **caller_out);
+/* The message that the site asked for will not come to it. NULL: nothing. */
+void	sched_missed(struct site *caller);
 /* Milliseconds until the next attempt after `attempts` failed ones; chance in [0,1) spreads it by 20 % both ways. DESIGN 6.6. */
 int64_t	retry_delay_ms(unsigned attempts, double chance);
 
+/* sites.c */
+struct site *site_get(enum site_kind, const char *key, const char *relay);
+/* The site behind a domain: what `remote` reported, else the domain itself. */
+struct site *site_of_domain(const char *domain);
+/* remote says that the domain is served by this set of hosts. The site it is from now on. */
+struct site *site_learn(const char *domain, const char *key);
+struct site *site_ref(struct site *);
+void	site_unref(struct site *);
+/* Forgets a site that nobody refers to and that has nothing to remember. */
+void	site_drop(struct site *);
+void	site_each(void (*)(struct site *, void *), void *);
+
 /* agent.c */
-/* Starts a new agent on the destination with this task; -1 when it cannot be reached now. */
-int	agent_start(struct dest *, struct task *);
+/* Starts a new agent on the site with this task; -1 when it cannot be reached now. */
+int	agent_start(struct site *, struct task *);
 /* Gives an idle agent the task. */
 void	agent_give(struct agent *, struct task *);
 
@@ -183,10 +246,16 @@ struct outcome {
 	const char *tls;	/* "TLSv1.3" or NULL */
 	const char *enhanced;	/* "4.7.1" or NULL */
 	const char *text;	/* never NULL */
+	bool	slower;		/* a rate-limit reply: again in a minute, not in five */
 };
 void	outcome_done(struct active *, unsigned n, const struct outcome *);
 void	outcome_defer(struct active *, unsigned n, const struct outcome *);
 void	outcome_fail(struct active *, unsigned n, const struct outcome *);
+/*
+ * Recipient n waits for a site that does not answer.  True: it has waited for
+ * too long, and has failed now; the site's probes count for all that wait (DESIGN 6.6).
+ */
+bool	outcome_waited(struct active *, unsigned n, const struct site *, int64_t now);
 /* Appends what was collected to the queue file. -1 with errno: logged, the lines are kept, and the message goes on. */
 int	outcome_flush(struct active *);
 

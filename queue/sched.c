@@ -1,20 +1,24 @@
 /*
- * sched.c - destinations and whose turn it is.
+ * sched.c - whose turn it is.
  *
  * Way 5 of 8.  From: queue/lookup.c.  To: queue/agent.c.
- * Destinations with work stand in a round; each turn starts one task, so no
- * destination waits for another one's backlog.
+ * Sites with work stand in a round; each turn starts one task, so no site waits
+ * for another one's backlog (DESIGN 6.5).  Nothing here reads a clock or a file.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "deadline.h"
 #include "log.h"
 #include "queue.h"
 
 #define STALLED_MS	1000	/* an agent could not be reached: its program is being restarted */
-
-static struct timer stalled;
+#define EXPIRY_LOOK_MS	(60 * 60 * 1000)
+#define SPREAD_TICK_MS	100
+#define SPREAD_PART	200	/* a site that is back gets this part of those who waited each second */
+#define SLOW_MS		1000	/* a round trip of this length is slow */
+#define LARGE_SHARE	4	/* tasks of a large message for one of a small one: it is slowed by a quarter at most */
 
 int64_t
 retry_delay_ms(unsigned attempts, double chance)
@@ -27,106 +31,243 @@ retry_delay_ms(unsigned attempts, double chance)
 	return (int64_t)(ms * (0.8 + 0.4 * chance));
 }
 
-static unsigned
-key_hash(const char *key)
-{
-	uint32_t h = 2166136261u;
+/* ---- the round, and those who wait for a time ---- */
 
-	while (*key != '\0')
-		h = (h ^ (unsigned char)*key++) * 16777619u;
-	return h;
+static void
+round_append(struct site *s)
+{
+	if (s->listed)
+		return;
+	s->listed = true;
+	s->next_round = NULL;
+	if (Q.round_tail == NULL)
+		Q.round_head = s;
+	else
+		Q.round_tail->next_round = s;
+	Q.round_tail = s;
+	Q.in_round++;
+}
+
+static struct site *
+round_take(void)
+{
+	struct site *s = Q.round_head;
+
+	if (s != NULL) {
+		Q.round_head = s->next_round;
+		if (Q.round_head == NULL)
+			Q.round_tail = NULL;
+		s->listed = false;
+		Q.in_round--;
+	}
+	return s;
 }
 
 static void
-dests_grow(void)
+sleep_add(struct site *s, int64_t until)
 {
-	unsigned cap = Q.dest_cap == 0 ? 256 : Q.dest_cap * 2;
-	struct dest **table = xcalloc(cap, sizeof(*table));
-
-	for (unsigned i = 0; i < Q.dest_cap; i++)
-		for (struct dest *d = Q.dests[i], *next; d != NULL; d = next) {
-			unsigned slot = key_hash(d->key) & (cap - 1);
-
-			next = d->next_hash;
-			d->next_hash = table[slot];
-			table[slot] = d;
-		}
-	free(Q.dests);
-	Q.dests = table;
-	Q.dest_cap = cap;
+	if (Q.sleepers == NULL || until < Q.sleep_until)
+		Q.sleep_until = until;
+	if (s->sleeping)
+		return;
+	s->sleeping = true;
+	s->next_sleep = Q.sleepers;
+	Q.sleepers = s;
 }
 
-struct dest *
-dest_get(enum dest_kind kind, const char *key, const char *relay)
-{
-	struct dest *d;
-	unsigned slot;
+/* ---- messages that wait for a site ---- */
 
-	if (Q.dest_n >= Q.dest_cap)
-		dests_grow();
-	slot = key_hash(key) & (Q.dest_cap - 1);
-	for (d = Q.dests[slot]; d != NULL; d = d->next_hash)
-		if (d->kind == kind && strcmp(d->key, key) == 0)
-			return d;
-	d = xcalloc(1, sizeof(*d));
-	d->kind = kind;
-	d->key = xstrdup(key);
-	if (relay != NULL)
-		d->relay = xstrdup(relay);
-	d->next_hash = Q.dests[slot];
-	Q.dests[slot] = d;
-	Q.dest_n++;
-	return d;
+static void
+list_remove(struct site *s, struct msg *m)
+{
+	if (m->prev_parked != NULL)
+		m->prev_parked->next_parked = m->next_parked;
+	else
+		s->parked = m->next_parked;
+	if (m->next_parked != NULL)
+		m->next_parked->prev_parked = m->prev_parked;
+	else
+		s->last_parked = m->prev_parked;
+	m->next_parked = m->prev_parked = NULL;
+	s->nparked--;
 }
 
 void
-dest_drop(struct dest *d)
+sched_park_msg(struct msg *m, struct site *s, int64_t now)
 {
-	struct dest **p;
+	int64_t closed = site_closed_until(&s->flow, now);
 
-	if (d->head != NULL || d->agents > 0 || d->listed)
-		return;
-	p = &Q.dests[key_hash(d->key) & (Q.dest_cap - 1)];
-	while (*p != d)
-		p = &(*p)->next_hash;
-	*p = d->next_hash;
-	Q.dest_n--;
-	free(d->key);
-	free(d->relay);
-	free(d);
-}
-
-/* ---- the round: destinations that may start something ---- */
-
-static void
-round_append(struct dest *d)
-{
-	if (d->listed)
-		return;
-	d->listed = true;
-	d->next_round = NULL;
-	if (Q.round_tail == NULL)
-		Q.round_head = d;
+	m->site = site_ref(s);
+	m->called = false;
+	m->prev_parked = s->last_parked;
+	if (s->last_parked != NULL)
+		s->last_parked->next_parked = m;
 	else
-		Q.round_tail->next_round = d;
-	Q.round_tail = d;
+		s->parked = m;
+	s->last_parked = m;
+	s->nparked++;
+	/* In the heap too: now and then it asks whether it has expired. */
+	msg_due(m, now + EXPIRY_LOOK_MS + arc4random_uniform(EXPIRY_LOOK_MS));
+	if (closed > 0 || s->spread > 0)
+		sleep_add(s, closed > now ? closed : now + SPREAD_TICK_MS);
 }
 
-static struct dest *
-round_take(void)
+void
+sched_unpark_msg(struct msg *m)
 {
-	struct dest *d = Q.round_head;
+	struct site *s = m->site;
 
-	if (d != NULL) {
-		Q.round_head = d->next_round;
-		if (Q.round_head == NULL)
-			Q.round_tail = NULL;
-		d->listed = false;
+	if (s == NULL)
+		return;
+	if (m->called)
+		s->ncoming--;
+	else
+		list_remove(s, m);
+	m->site = NULL;
+	m->called = false;
+	site_unref(s);
+}
+
+void
+sched_missed(struct site *caller)
+{
+	if (caller == NULL)
+		return;
+	caller->ncoming--;
+	site_unref(caller);
+}
+
+bool
+sched_leaves(struct msg *m, bool must, int64_t now, struct site **caller_out)
+{
+	*caller_out = NULL;
+	if (m->site == NULL)
+		return true;
+	if (m->called) {
+		*caller_out = site_ref(m->site);
+		(*caller_out)->ncoming++;
+	} else if (!must) {
+		msg_due(m, now + EXPIRY_LOOK_MS);
+		return false;
 	}
-	return d;
+	sched_unpark_msg(m);
+	return true;
+}
+
+/* Tasks that a site may have waiting; what comes on top stays closed on disk. */
+static unsigned
+enough(const struct site *s)
+{
+	return 2 * s->flow.limits.connections + 10;
+}
+
+static unsigned
+spread_allows(struct site *s, int64_t now)
+{
+	double n;
+
+	if (s->spread <= 0)
+		return UINT32_MAX;
+	n = (double)(now - s->spread_at) * s->spread / 1000;
+	if (n < 1)
+		return 0;
+	s->spread_at = now;
+	return (unsigned)n;
+}
+
+/* Asks for messages that wait for this site, as many as it can use. */
+static void
+call_parked(struct site *s, int64_t now)
+{
+	unsigned have = s->small + s->ncoming, want = enough(s), allowed;
+	struct msg *m;
+
+	if (s->parked == NULL || site_closed_until(&s->flow, now) > 0)
+		return;
+	if (s->flow.rest_until != 0)
+		want = 1;		/* the probe */
+	if (have >= want)
+		return;
+	allowed = spread_allows(s, now);
+	for (unsigned n = want - have; n > 0 && allowed > 0 &&
+	    (m = s->parked) != NULL; n--, allowed--) {
+		list_remove(s, m);
+		m->called = true;
+		s->ncoming++;
+		msg_due(m, now);
+	}
+	if (s->parked == NULL)
+		s->spread = 0;
+}
+
+/* When the site needs to be looked at although nothing of it ends. */
+static int64_t
+sleeps_until(const struct site *s, int64_t now)
+{
+	int64_t when = SITE_NEVER, closed;
+
+	if (s->waiting > 0 && (when = site_when(&s->flow, now)) <= now)
+		when = SITE_NEVER;	/* it is in the round */
+	if (s->parked == NULL)
+		return when;
+	closed = site_closed_until(&s->flow, now);
+	if (closed > now)
+		return closed < when ? closed : when;
+	return s->spread > 0 && now + SPREAD_TICK_MS < when ?
+	    now + SPREAD_TICK_MS : when;
+}
+
+/* Those whose time has come go back into the round. Returns the next time. */
+static int64_t
+wake_sleepers(int64_t now)
+{
+	struct site *s, *next, *list = Q.sleepers;
+
+	if (list == NULL || now < Q.sleep_until)
+		return list == NULL ? SITE_NEVER : Q.sleep_until;
+	Q.sleepers = NULL;
+	Q.sleep_until = SITE_NEVER;
+	for (s = list; s != NULL; s = next) {
+		int64_t until;
+
+		next = s->next_sleep;
+		s->sleeping = false;
+		call_parked(s, now);
+		if ((until = sleeps_until(s, now)) != SITE_NEVER)
+			sleep_add(s, until);
+		if (s->waiting > 0 && site_when(&s->flow, now) <= now)
+			round_append(s);
+		site_drop(s);
+	}
+	return Q.sleepers == NULL ? SITE_NEVER : Q.sleep_until;
 }
 
 /* ---- tasks ---- */
+
+static void
+tasks_append(struct tasks *l, struct task *t)
+{
+	t->next = NULL;
+	if (l->tail == NULL)
+		l->head = t;
+	else
+		l->tail->next = t;
+	l->tail = t;
+}
+
+static struct task *
+tasks_take(struct tasks *l)
+{
+	struct task *t = l->head;
+
+	if (t != NULL) {
+		l->head = t->next;
+		if (l->head == NULL)
+			l->tail = NULL;
+		t->next = NULL;
+	}
+	return t;
+}
 
 static bool
 same_sender(const char *a, const char *b)
@@ -143,130 +284,329 @@ has_own_head(const struct envelope *env, unsigned n)
 	return false;
 }
 
-/* May recipient n travel with those of task t? Same message, sender and headers. */
+/* May recipient n travel with those of task t? Same message, sender, domain (one site may serve many) and headers. */
 static bool
 task_takes(const struct task *t, const struct active *a, unsigned n)
 {
-	const struct env_rcpt *r = a->env.rcpts;
+	const struct env_rcpt *r = a->env.rcpts, *first;
 
-	return t != NULL && t->active == a && t->n < TASK_RCPTS &&
-	    same_sender(r[t->rcpt[0] - 1].from, r[n - 1].from) &&
-	    !has_own_head(&a->env, n) && !has_own_head(&a->env, t->rcpt[0]);
+	if (t == NULL || t->active != a || t->n == TASK_RCPTS)
+		return false;
+	first = &r[t->rcpt[0] - 1];
+	return same_sender(first->from, r[n - 1].from) &&
+	    (t->site->kind == SITE_LOCAL || t->site->relay != NULL ||
+	    same_sender(address_domain(first->addr),
+	    address_domain(r[n - 1].addr))) &&
+	    !has_own_head(&a->env, n) && !has_own_head(&a->env, first->n);
+}
+
+/* The reference keeps the site until the message is put away. */
+static void
+park_rcpt(struct active *a, unsigned n, struct site *s)
+{
+	a->work[n - 1].step = STEP_PARKED;
+	a->work[n - 1].site = site_ref(s);
 }
 
 void
-sched_add(struct active *a, unsigned n, struct dest *d)
+sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 {
-	struct task *t = d->tail;
+	enum turn turn = a->env.rcpts[n - 1].attempts > 0 ?
+	    TURN_AGAIN : TURN_FIRST;
+	struct tasks *small = &s->wait[turn][0], *large = &s->wait[turn][1];
+	struct task *t;
 
+	if (a->caller == s) {
+		/* Here it is; not sched_missed(), for s must live on. */
+		a->caller = NULL;
+		s->ncoming--;
+		s->refs--;
+	}
+	if (!a->forced && (site_closed_until(&s->flow, now) > 0 ||
+	    s->small >= enough(s))) {
+		if (!outcome_waited(a, n, s, now))
+			park_rcpt(a, n, s);
+		return;
+	}
 	a->work[n - 1].step = STEP_TASK;
 	a->open++;
-	if (!task_takes(t, a, n)) {
+	if (task_takes(large->tail, a, n)) {
+		t = large->tail;
+	} else if (task_takes(small->tail, a, n)) {
+		t = small->tail;
+	} else {
 		t = xcalloc(1, sizeof(*t));
 		t->active = a;
-		t->dest = d;
-		if (d->tail == NULL)
-			d->head = t;
-		else
-			d->tail->next = t;
-		d->tail = t;
+		t->site = s;
+		t->turn = turn;
+		t->order = ++Q.order;
+		/* The first task of a message is small; what follows it is not. */
+		if ((small->tail != NULL && small->tail->active == a) ||
+		    (large->tail != NULL && large->tail->active == a))
+			tasks_append(large, t);
+		else {
+			tasks_append(small, t);
+			s->small++;
+		}
+		s->waiting++;
 	}
 	t->rcpt[t->n++] = n;
-	round_append(d);
+	round_append(s);
+}
+
+/* Within a turn: in order of arrival, but a small message passes a large one. */
+static struct task *
+take_within(struct site *s, enum turn turn)
+{
+	struct tasks *small = &s->wait[turn][0], *large = &s->wait[turn][1];
+	bool passes = small->head != NULL && large->head != NULL &&
+	    small->head->order > large->head->order;
+
+	if (large->head != NULL && (small->head == NULL ||
+	    (passes && s->credit < LARGE_SHARE))) {
+		s->credit++;
+		return tasks_take(large);
+	}
+	if (small->head == NULL)
+		return NULL;
+	if (passes)
+		s->credit = 0;
+	s->small--;
+	return tasks_take(small);
 }
 
 struct task *
-sched_next_task(struct dest *d)
+sched_next_task(struct site *s, enum turn *turn_out)
 {
-	struct task *t = d->head;
+	enum turn other = s->last == TURN_FIRST ? TURN_AGAIN : TURN_FIRST;
+	bool again_ok = s->kind == SITE_LOCAL ||
+	    Q.running_again < (unsigned)(Q.cfg->remote_concurrency + 1) / 2;
+	struct task *t = NULL;
 
-	if (t != NULL) {
-		d->head = t->next;
-		if (d->head == NULL)
-			d->tail = NULL;
-		t->next = NULL;
-	}
+	if (other == TURN_FIRST || again_ok)
+		t = take_within(s, other);
+	if (t == NULL && (s->last == TURN_FIRST || again_ok))
+		t = take_within(s, s->last);
+	if (t == NULL)
+		return NULL;
+	s->last = *turn_out = t->turn;
+	s->waiting--;
 	return t;
 }
 
 static void
-task_back(struct dest *d, struct task *t)
+task_back(struct site *s, struct task *t)
 {
-	t->next = d->head;
-	d->head = t;
-	if (d->tail == NULL)
-		d->tail = t;
+	struct tasks *l = &s->wait[t->turn][0];
+
+	t->next = l->head;
+	l->head = t;
+	if (l->tail == NULL)
+		l->tail = t;
+	s->waiting++;
+	s->small++;
 }
 
-static unsigned
-slots(enum dest_kind kind)
+/* The site rests from now on: what waits for it lets go of its message. */
+static void
+park_tasks(struct site *s)
 {
-	return (unsigned)(kind == DEST_LOCAL ?
+	struct task *t;
+
+	for (int turn = 0; turn < 2; turn++)
+		for (int large = 0; large < 2; large++)
+			while ((t = tasks_take(&s->wait[turn][large])) != NULL) {
+				s->waiting--;
+				s->small -= large == 0;
+				for (unsigned i = 0; i < t->n; i++)
+					park_rcpt(t->active, t->rcpt[i], s);
+				for (unsigned i = 0; i < t->n; i++)
+					active_release(t->active);
+				free(t);
+			}
+}
+
+/* ---- starting ---- */
+
+static unsigned
+slots(enum site_kind kind)
+{
+	return (unsigned)(kind == SITE_LOCAL ?
 	    Q.cfg->local_concurrency : Q.cfg->remote_concurrency);
 }
 
-static unsigned
-window(const struct dest *d)
+/*
+ * Has it as many slots as it may have while others wait?  Never more than a
+ * fifth; and no more than there are still free, so that some always are and
+ * who comes next finds one.  A site that answers fast gives its slots back
+ * soon: for it the free ones count up to twenty times, and slow ones do not slow it.
+ */
+static bool
+has_its_share(const struct site *s)
 {
-	return (unsigned)(d->kind == DEST_LOCAL ?
-	    Q.cfg->local_concurrency : Q.cfg->site_concurrency);
+	unsigned all = slots(s->kind), free = all - Q.running[s->kind];
+	int64_t speed = s->flow.round_trip <= 0 ? 1 :
+	    SLOW_MS / s->flow.round_trip;
+
+	if (s->kind == SITE_LOCAL || Q.in_round == 0 || s->flow.running == 0)
+		return false;
+	if (s->flow.running >= all / 5)
+		return true;
+	speed = speed < 1 ? 1 : speed > 20 ? 20 : speed;
+	return s->flow.running >= free * (unsigned)speed;
+}
+
+enum start { STARTED, NOT_NOW, STALLED };
+
+static enum start
+start_one(struct site *s, int64_t now)
+{
+	enum turn turn;
+	struct task *t;
+
+	if (Q.running[s->kind] >= slots(s->kind) || has_its_share(s) ||
+	    (t = sched_next_task(s, &turn)) == NULL)
+		return NOT_NOW;
+	t->started = now;
+	t->result = SITE_OK;
+	if (s->idle != NULL) {
+		agent_give(s->idle, t);
+	} else if (agent_start(s, t) == -1) {
+		task_back(s, t);
+		return STALLED;
+	}
+	site_start(&s->flow, now);
+	Q.running[s->kind]++;
+	if (s->kind == SITE_REMOTE && turn == TURN_AGAIN)
+		Q.running_again++;
+	return STARTED;
+}
+
+/* Who comes first when slots are short: those who have none, those who give them back soon, the rest. */
+enum rank { RANK_NONE, RANK_FAST, RANK_REST, RANKS };
+
+static enum rank
+rank_of(const struct site *s)
+{
+	if (s->flow.running == 0)
+		return RANK_NONE;
+	return s->flow.round_trip < SLOW_MS / 10 ? RANK_FAST : RANK_REST;
+}
+
+/* One turn for each site of this rank. True: something was started. */
+static bool
+sweep(enum rank rank, int64_t now, int64_t *next)
+{
+	bool progress = false;
+	struct site *s;
+	int64_t when;
+
+	for (unsigned left = Q.in_round; left > 0; left--) {
+		if ((s = round_take())->waiting == 0)
+			continue;
+		if (rank_of(s) != rank) {
+			round_append(s);
+			continue;
+		}
+		if ((when = site_when(&s->flow, now)) > now) {
+			/* At its window: back when a task of its ends. */
+			if (when != SITE_NEVER) {
+				sleep_add(s, when);
+				*next = when < *next ? when : *next;
+			}
+			continue;
+		}
+		switch (start_one(s, now)) {
+		case STARTED:
+			progress = true;
+			break;
+		case STALLED:
+			if (now + STALLED_MS < *next)
+				*next = now + STALLED_MS;
+			break;
+		case NOT_NOW:
+			break;
+		}
+		if (s->waiting > 0)
+			round_append(s);
+	}
+	return progress;
+}
+
+static bool
+all_slots_taken(void)
+{
+	return Q.running[SITE_LOCAL] >= slots(SITE_LOCAL) &&
+	    Q.running[SITE_REMOTE] >= slots(SITE_REMOTE);
+}
+
+int64_t
+sched_pass(int64_t now)
+{
+	int64_t next = wake_sleepers(now);
+	bool progress = !Q.draining;
+
+	/* Round after round, until a whole one has started nothing. */
+	while (progress && Q.round_head != NULL && !all_slots_taken()) {
+		progress = sweep(RANK_NONE, now, &next);
+		while (sweep(RANK_FAST, now, &next))
+			progress = true;
+		if (sweep(RANK_REST, now, &next))
+			progress = true;
+	}
+	return next;
 }
 
 static void
-stalled_over(struct timer *t)
+wake(struct timer *t)
 {
 	(void)t;
 	sched_run();
 }
 
-/* Starts one task of d. False: it cannot be now, d stays as it is. */
-static bool
-start_one(struct dest *d)
-{
-	struct task *t = sched_next_task(d);
-
-	if (d->idle != NULL) {
-		agent_give(d->idle, t);
-	} else if (agent_start(d, t) == -1) {
-		task_back(d, t);
-		stalled.fire = stalled_over;
-		loop_timer_set(Q.loop, &stalled, now_ms() + STALLED_MS);
-		return false;
-	}
-	d->running++;
-	Q.running[d->kind]++;
-	return true;
-}
-
 void
 sched_run(void)
 {
-	struct dest *d, *last = Q.round_tail;
-	bool progress = true;
+	int64_t next = sched_pass(now_ms());
 
-	/* Round after round, until one whole round has started nothing. */
-	while (!Q.draining && progress && Q.round_head != NULL) {
-		progress = false;
-		last = Q.round_tail;
-		do {
-			d = round_take();
-			if (d->head != NULL && d->running < window(d) &&
-			    Q.running[d->kind] < slots(d->kind) && start_one(d))
-				progress = true;
-			/* One that is at its window comes back when a task of its ends. */
-			if (d->head != NULL && d->running < window(d))
-				round_append(d);
-		} while (d != last && Q.round_head != NULL);
-	}
+	Q.wake.fire = wake;
+	if (next == SITE_NEVER)
+		loop_timer_clear(Q.loop, &Q.wake);
+	else
+		loop_timer_set(Q.loop, &Q.wake, next);
 }
 
 void
-sched_ended(struct dest *d)
+sched_ended(struct site *s, const struct task *t, enum site_result result,
+    int64_t now)
 {
-	d->running--;
-	Q.running[d->kind]--;
-	if (d->head != NULL)
-		round_append(d);
+	bool was_down = s->flow.rest_until != 0;
+	bool rests = site_end(&s->flow, result, t->started, now);
+
+	Q.running[s->kind]--;
+	if (s->kind == SITE_REMOTE && t->turn == TURN_AGAIN)
+		Q.running_again--;
+	if (rests) {
+		log_event(NULL, "site-rests site=%s seconds=%lld error=%s",
+		    quoted(s->key), (long long)(s->flow.rest_until - now) / 1000,
+		    quoted(s->error != NULL ? s->error : ""));
+		park_tasks(s);
+		sleep_add(s, s->flow.rest_until);
+	}
+	if (was_down && s->flow.rest_until == 0) {
+		/* It is back.  Those who waited come evenly, not all at once. */
+		log_event(NULL, "site-back site=%s waiting=%u", quoted(s->key),
+		    s->nparked);
+		s->spread = s->nparked / (double)SPREAD_PART;
+		if (s->spread < 20)
+			s->spread = 20;
+		s->spread_at = now;
+		sleep_add(s, now + SPREAD_TICK_MS);
+	} else if (s->spread <= 0) {
+		call_parked(s, now);
+	}
+	if (s->waiting > 0)
+		round_append(s);
 	if (Q.draining && Q.running[0] + Q.running[1] == 0)
 		loop_stop(Q.loop);
 }

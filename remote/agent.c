@@ -53,7 +53,7 @@ one_job(struct stream *queue, struct client *c)
 	keep = client_is_ready(c, &job);
 	if (!keep)
 		client_quit(c);
-	job_answer(queue, &job, keep, c->fault);
+	job_answer(queue, &job, keep, c->fault, c->site);
 	good = stream_flush(queue, deadline_in(FRAME_SECONDS)) == 0;
 out:
 	job_release(&job);

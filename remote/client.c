@@ -60,6 +60,18 @@ client_quit(struct client *c)
 	client_drop(c);
 }
 
+/* The same destination, or another domain of the same hosts. */
+static bool
+leads_to(const struct client *c, const struct job *job)
+{
+	const char *dest = job->relay != NULL ? job->relay : job->dest;
+
+	if (strcasecmp(c->dest, dest) == 0)
+		return true;
+	return job->relay == NULL && job->site != NULL && c->site[0] != '\0' &&
+	    strcmp(c->site, job->site) == 0;
+}
+
 /*
  * A peer that has something to say while it is not its turn, be it the end of
  * the connection, is not one to send the next message to.
@@ -68,9 +80,8 @@ bool
 client_is_ready(struct client *c, const struct job *job)
 {
 	struct pollfd p = { .fd = c->io.rfd, .events = POLLIN };
-	const char *dest = job->relay != NULL ? job->relay : job->dest;
 
-	return c->open && strcasecmp(c->dest, dest) == 0 &&
+	return c->open && leads_to(c, job) &&
 	    c->messages < MESSAGES_MAX &&
 	    now_ms() - c->since < SESSION_SECONDS * 1000 &&
 	    !stream_pending(&c->io) && poll(&p, 1, 0) == 0;

@@ -158,6 +158,7 @@ walk_hosts(struct attempt *a)
 	a->c->fault = "dns";
 	if (!route_find(a->r, a->job, &a->route, &a->why))
 		return;
+	(void)strlcpy(a->c->site, a->route.site, sizeof(a->c->site));
 	while (job_is_pending(a->job) && !a->enough &&
 	    a->sessions < SESSIONS_MAX &&
 	    route_group(a->r, &a->route, &a->why))
@@ -184,6 +185,7 @@ remember_dest(struct client *c, const struct job *job)
 {
 	free(c->dest);
 	c->dest = xstrdup(job->relay != NULL ? job->relay : job->dest);
+	c->site[0] = '\0';
 }
 
 void

@@ -44,6 +44,7 @@ job_release(struct job *job)
 	free(job->relay);
 	free(job->ret);
 	free(job->envid);
+	free(job->site);
 	buf_release(&job->head);
 	if (job->fd != -1)
 		(void)close(job->fd);
@@ -91,6 +92,7 @@ take_job(struct stream *s, const struct ctl *c, struct job *job)
 	job->relay = copy(c, "relay");
 	job->ret = copy(c, "ret");
 	job->envid = copy(c, "envid");
+	job->site = copy(c, "site");
 	job->body8 = strcmp(ctl_str(c, "body"), "8bit") == 0;
 	job->utf8 = ctl_yes(c, "utf8");
 	if (job->fd == -1 || job->size < 0 || ctl_get(c, "sender") == NULL ||
@@ -196,7 +198,7 @@ add_outcome(struct buf *b, const struct rcpt *r)
 
 void
 job_answer(struct stream *s, const struct job *job, bool keep,
-    const char *fault)
+    const char *fault, const char *site)
 {
 	struct buf b = BUF_INIT;
 
@@ -205,6 +207,7 @@ job_answer(struct stream *s, const struct job *job, bool keep,
 	ctl_begin(&b, "end");
 	ctl_add(&b, "keep", keep ? "yes" : "no");
 	ctl_add(&b, "fault", fault);
+	ctl_add(&b, "site", or_null(site));
 	ctl_end(&b);
 	ctl_send(s, &b);
 	buf_release(&b);

@@ -9,7 +9,9 @@
  */
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "address.h"
 #include "deadline.h"
@@ -98,6 +100,39 @@ find_relay(struct route *route, const char *relay, struct outcome *why)
 	return false;
 }
 
+static int
+by_host(const void *a, const void *b)
+{
+	return strcasecmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void
+route_name_site(struct route *route)
+{
+	const char *host[HOSTS_MAX];
+	struct buf b = BUF_INIT;
+	size_t cut = 0;
+
+	for (unsigned i = 0; i < route->n; i++)
+		host[i] = route->host[i].host;
+	qsort(host, route->n, sizeof(host[0]), by_host);
+	for (unsigned i = 0; i < route->n; i++) {
+		for (const char *p = host[i]; *p != '\0'; p++)
+			buf_addc(&b, *p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+		if (b.len < SITE_MAX - sizeof("+01234567"))
+			cut = b.len;
+		if (i + 1 < route->n)
+			buf_addc(&b, ',');
+	}
+	if (b.len < SITE_MAX)
+		(void)strlcpy(route->site, buf_str(&b), sizeof(route->site));
+	else
+		(void)snprintf(route->site, sizeof(route->site), "%.*s+%08lx",
+		    (int)cut, b.data, crc32(0, (const Bytef *)b.data,
+		    (uInt)b.len));
+	buf_release(&b);
+}
+
 static bool
 is_null_mx(const struct dns_answer *a)
 {
@@ -151,6 +186,8 @@ find_mx(const struct remote *r, struct route *route, const char *dest,
 		    "MX of %s: %s", dest, dns_result_text(result));
 	}
 	free(a);
+	if (found)
+		route_name_site(route);
 	return found;
 }
 

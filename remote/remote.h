@@ -79,6 +79,7 @@ struct rcpt {
 struct job {
 	char	*id, *sender, *dest;	/* owned */
 	char	*relay, *ret, *envid;	/* owned; NULL when not said */
+	char	*site;		/* owned; the site the queue counts it to, or NULL */
 	bool	 body8, utf8;
 	int	 fd;		/* owned; the message is its bytes [0, size) */
 	int64_t	 size;
@@ -97,9 +98,9 @@ struct rcpt *job_add(struct job *, const char *to);
  */
 int	job_read(struct stream *, struct job *, int64_t idle)
 	    __attribute__((warn_unused_result));
-/* Writes the answers and `end`; fault may be NULL. */
+/* Writes the answers and `end`; fault may be NULL, site "". */
 void	job_answer(struct stream *, const struct job *, bool keep,
-	    const char *fault);
+	    const char *fault, const char *site);
 /* Sets what is still pending to this outcome. */
 void	job_settle(struct job *, const struct outcome *);
 bool	job_is_pending(const struct job *);
@@ -134,7 +135,14 @@ struct target {
 	bool	 tried;
 };
 
+/*
+ * The name of a site (DESIGN 6.2): its MX hosts in alphabetical order with commas
+ * between; too many are cut, with '+' and a checksum of all of them behind.
+ */
+#define SITE_MAX	224
+
 struct route {
+	char	 site[SITE_MAX];	/* "": a literal or a relay */
 	struct dns_mx host[HOSTS_MAX];	/* best first */
 	unsigned n, next;	/* next: the first host of the next group */
 	int	 port;
@@ -156,6 +164,8 @@ bool	route_find(const struct remote *, const struct job *, struct route *,
  * group had one.
  */
 bool	route_group(const struct remote *, struct route *, struct outcome *why);
+/* The site's name from the route's hosts, written to route->site. */
+void	route_name_site(struct route *);
 /* Would a connection to this address end at our own SMTP listener? */
 bool	is_ourselves(const struct config *, const struct netaddr *);
 /*
@@ -179,6 +189,7 @@ struct client {
 	bool	 lmtp;
 	bool	 dirty;		/* a transaction was begun: RSET */
 	char	*dest;		/* owned: the job's relay or dest */
+	char	 site[SITE_MAX];	/* the hosts behind it; "": unknown */
 	char	 host[256], ip[64];
 	struct caps caps;
 	struct reply reply;	/* the last one */
