@@ -81,6 +81,8 @@ $(call prog,$(1)): $(call objs,$(1)) $(B)/$(firstword $(subst /, ,$(1))).a $(B)/
 endef
 $(foreach m,$(wildcard $(MAINS)),$(eval $(call program,$(m))))
 
+include tests/attack/attack.mk
+
 # ---- a host -------------------------------------------------------------
 # Units, sysusers.d and tmpfiles.d are found by systemd below /usr/local too.
 # What names a program names it below /usr/local; sed puts PREFIX there.

@@ -148,7 +148,7 @@ sandbox_place(enum place place, const struct config *cfg, const char *home,
 		if (home != NULL && !is_below(home, cfg->mail))
 			buf_adds(out, home);
 		break;
-	case P_ALL:
+	case P_ROOT:
 		buf_adds(out, "/");
 		break;
 	}

@@ -62,7 +62,7 @@ const struct path_rule sandbox_paths[] = {
 	{ SANDBOX_REMOTE, P_ETC, READ },	/* resolv.conf, hosts */
 	{ SANDBOX_REMOTE, P_RESOLV, READ },
 	{ SANDBOX_RESOLVE, P_CONFDIR, READ },	/* aliases */
-	{ SANDBOX_LAUNCH, P_ALL, WRITE },	/* but nothing is executed */
+	{ SANDBOX_LAUNCH, P_ROOT, WRITE },	/* but nothing is executed */
 	{ SANDBOX_LOCAL, P_MAIL, WRITE },
 	{ SANDBOX_LOCAL, P_HOME, WRITE },
 	{ SANDBOX_POP3_MAILBOX, P_HOME, WRITE },
