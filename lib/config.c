@@ -347,3 +347,13 @@ config_is_ours(const struct config *cfg, const char *domain, size_t len)
 	return bsearch(&key, cfg->ours, cfg->domains.n, sizeof(*cfg->ours),
 	    compare_names) != NULL;
 }
+
+const char *
+config_home_domain(const struct config *cfg)
+{
+	const char *host = cfg->hostname;
+
+	if (cfg->domains.n == 0 || config_is_ours(cfg, host, strlen(host)))
+		return host;
+	return cfg->domains.v[0];
+}

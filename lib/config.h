@@ -75,6 +75,8 @@ const char *config_socket(const struct config *, const char *name);
 void	config_in_jail(void);
 /* The path of another of our programs: found from where this one lies (/proc/self/exe): "queue" -> .../libexec/facteur/queue. Static ring of 4. */
 const char *program_path(const char *name);
+/* What stands behind a name without a domain: the hostname if it is one of `domains`, else the first of them. Borrowed. */
+const char *config_home_domain(const struct config *);
 /* Is domain (any case, no trailing dot) one of ours? */
 bool	config_is_ours(const struct config *, const char *domain, size_t len);
 /* The name of a passwd(5) entry that exists once the walls are up (facteur setup --users). */

@@ -175,7 +175,7 @@ run(const struct config *cfg, const char *sender, char *maildir,
 	return rc;
 }
 
-/* The canonical form; a name alone is at this host. */
+/* The canonical form; a name alone is in our first domain. */
 static void
 canonical(const struct config *cfg, const char *s, struct buf *out)
 {
@@ -183,7 +183,7 @@ canonical(const struct config *cfg, const char *s, struct buf *out)
 	    out) != ADDR_OK || !buf_ok(out))
 		die(EX_USAGE, s, "this is not a mail address");
 	if (address_domain(buf_str(out)) == NULL)
-		buf_addf(out, "@%s", cfg->hostname);
+		buf_addf(out, "@%s", config_home_domain(cfg));
 }
 
 int

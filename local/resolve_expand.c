@@ -226,14 +226,14 @@ place_mailbox(struct place *p, const struct resolver *r, struct mailbox *box,
 }
 
 /*
- * Reads the address as it came.  "postmaster" alone, and at a host name that
- * is none of our domains, is the first domain's: it always resolves.
+ * Reads the address as it came.  A name alone, and postmaster at a host name
+ * that is none of our domains, is the first domain's: postmaster always
+ * resolves, and so does root, if he is an alias.
  */
 static int
 canonical(const struct config *cfg, const char *address, struct buf *out)
 {
-	const char *home = cfg->domains.n > 0 ? cfg->domains.v[0] :
-	    cfg->hostname;
+	const char *home = config_home_domain(cfg);
 	const char *domain;
 
 	if (address_parse(address, strlen(address),
@@ -242,8 +242,7 @@ canonical(const struct config *cfg, const char *address, struct buf *out)
 	domain = address_domain(out->data);
 	if (domain == NULL) {
 		buf_addc(out, '@');
-		buf_adds(out, strcasecmp(out->data, "postmaster@") == 0 ?
-		    home : cfg->hostname);
+		buf_adds(out, home);
 	} else if (strncasecmp(out->data, "postmaster@", 11) == 0 &&
 	    strcasecmp(domain, cfg->hostname) == 0 &&
 	    !config_is_ours(cfg, domain, strlen(domain))) {

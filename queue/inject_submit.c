@@ -47,7 +47,7 @@ inject_qualify(const struct config *cfg, const char *s, size_t len,
 	}
 	if (out->len > before &&
 	    address_domain(buf_str(out) + before) == NULL)
-		buf_addf(out, "@%s", cfg->hostname);
+		buf_addf(out, "@%s", config_home_domain(cfg));
 	return 0;
 }
 
@@ -60,7 +60,7 @@ inject_login(const struct config *cfg, struct buf *out)
 	if (pw == NULL || inject_qualify(cfg, pw->pw_name,
 	    strlen(pw->pw_name), out) == -1 || out->len == before)
 		buf_addf(out, "uid-%lld@%s", (long long)getuid(),
-		    cfg->hostname);
+		    config_home_domain(cfg));
 }
 
 static bool

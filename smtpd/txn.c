@@ -41,18 +41,6 @@ log_refused(struct session *s, const char *to, int code, const char *text)
 	    to == NULL ? "" : ">", code, quoted(text));
 }
 
-/* The domain that stands in for a missing one. */
-static const char *
-own_domain(const struct session *s)
-{
-	const char *host = s->cfg->hostname;
-
-	if (!config_is_ours(s->cfg, host, strlen(host)) &&
-	    s->cfg->domains.n > 0)
-		return s->cfg->domains.v[0];
-	return host;
-}
-
 static void
 qualify(char **addr, const char *domain)
 {
@@ -113,7 +101,7 @@ do_mail(struct session *s, const char *arg)
 	why = mail_parse(arg, strlen(arg), local, m);
 	if (why == NULL && local && *m->sender != '\0' &&
 	    address_domain(m->sender) == NULL)
-		qualify(&m->sender, s->cfg->hostname);
+		qualify(&m->sender, config_home_domain(s->cfg));
 	if (why == NULL)
 		why = sender_refusal(s, m);
 	if (why != NULL) {
@@ -182,12 +170,10 @@ complete(struct session *s, struct rcpt *r)
 {
 	if (address_domain(r->addr) != NULL)
 		return true;
-	if (s->role->flags & R_LOCAL)
-		qualify(&r->addr, s->cfg->hostname);
-	else if (strcasecmp(r->addr, "postmaster") == 0)
-		qualify(&r->addr, own_domain(s));
-	else
+	if (!(s->role->flags & R_LOCAL) &&
+	    strcasecmp(r->addr, "postmaster") != 0)
 		return false;
+	qualify(&r->addr, config_home_domain(s->cfg));
 	return true;
 }
 

@@ -254,6 +254,8 @@ our_domains_are_known_in_any_case(void **state)
 	assert_false(config_is_ours(cfg, "", 0));
 	assert_false(config_is_ours(none, "b.org", 5));
 	assert_string_equal(cfg->domains.v[0], "zoo.example");
+	assert_string_equal(config_home_domain(cfg), "zoo.example");
+	assert_string_equal(config_home_domain(none), none->hostname);
 	config_free(cfg);
 	config_free(none);
 }

@@ -298,7 +298,7 @@ without_authd_only_our_own_mail_waits(void **state)
 }
 
 static void
-postmaster_resolves_everywhere(void **state)
+postmaster_resolves_everywhere_and_a_bare_name_at_home(void **state)
 {
 	struct world *w = *state;
 
@@ -309,6 +309,10 @@ postmaster_resolves_everywhere(void **state)
 	    "kind=mailbox local=yes address=postmaster@yahoo.co.uk"));
 	assert_non_null(strstr(resolve(w, "postmaster@emc.fr", false),
 	    "kind=mailbox local=yes address=postmaster@emc.fr"));
+	/* cron writes to root, who is at home in the first domain */
+	put(w, "aliases", "root: billy\n");
+	assert_string_equal(resolve(w, "root", false),
+	    ALIAS(1) EXACT("billy@yahoo.co.uk"));
 	put(w, "aliases", "postmaster: billy\n");
 	/* billy is not in emc.fr: then the one of the first domain is meant. */
 	assert_string_equal(resolve(w, "postmaster@emc.fr", false),
@@ -370,7 +374,7 @@ main(void)
 		T(loops_and_monsters_are_refused),
 		T(a_fault_in_the_table_makes_mail_wait),
 		T(without_authd_only_our_own_mail_waits),
-		T(postmaster_resolves_everywhere),
+		T(postmaster_resolves_everywhere_and_a_bare_name_at_home),
 		T(an_owner_becomes_the_sender),
 		T(a_changed_table_is_read_again),
 	};

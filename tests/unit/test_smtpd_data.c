@@ -96,7 +96,7 @@ local_submissions_carry_no_trace(void **state)
 	assert_int_equal(ask(&c, "."), 250);
 	client_end(&c);
 	assert_string_equal(buf_str(&fake.frames),
-	    "message sender=root@mx.test fix=yes\n"
+	    "message sender=root@yahoo.co.uk fix=yes\n"
 	    "rcpt to=x@elsewhere.example\ngo\nend\n");
 }
 
