@@ -242,6 +242,24 @@ log_quote(struct buf *b, const char *text)
 	buf_addc(b, '"');
 }
 
+void
+log_safe(struct buf *b, const char *line)
+{
+	const unsigned char *s = (const unsigned char *)line;
+
+	while (*s != '\0') {
+		uint32_t code = 0;
+		size_t n = utf8_len(s, &code);
+
+		if (n > 0 && !is_unsafe(code))
+			buf_add(b, s, n);
+		else
+			for (size_t i = 0; i < (n == 0 ? 1 : n); i++)
+				buf_addf(b, "\\x%02X", s[i]);
+		s += n == 0 ? 1 : n;
+	}
+}
+
 const char *
 quoted(const char *text)
 {

@@ -20,6 +20,8 @@ void	log_errno(const char *id, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* "text", at most 500 bytes, with \" \\ and \xNN; for text from a peer, in logs, envelopes and bounces. UTF-8 stays if well-formed. Appends. */
 void	log_quote(struct buf *, const char *text);
-/* The same into a static ring of 4 buffers, for use as a printf argument. */
+/* All of a line as it may stand on a terminal: \xNN for what would end it, move the cursor or turn text around. No quotes, no limit. Appends. */
+void	log_safe(struct buf *, const char *line);
+/* The same as log_quote() into a static ring of 4 buffers, for use as a printf argument. */
 const char *quoted(const char *text);
 #endif

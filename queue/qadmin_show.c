@@ -192,22 +192,41 @@ qadmin_ls(const struct config *cfg, int argc, char *argv[])
 
 /* ---- show ---- */
 
+/* One line of it; strlen() stops at a NUL, which only damage can bring. */
+static void
+show_line(struct buf *line)
+{
+	struct buf safe = BUF_INIT;
+
+	log_safe(&safe, buf_str(line));
+	puts(buf_str(&safe));
+	buf_release(&safe);
+	buf_reset(line);
+}
+
+/*
+ * Addresses in it may be UTF-8 and hold what turns text around; a damaged file
+ * may hold anything.
+ */
 static void
 show_story(const struct entry *e)
 {
+	struct buf line = BUF_INIT;
 	char chunk[8192];
 	off_t at = e->size;
 	ssize_t n;
 
-	/* The codec's lines hold no control bytes; a damaged file may. */
 	while ((n = pread(e->fd, chunk, sizeof(chunk), at)) > 0) {
-		for (ssize_t i = 0; i < n; i++) {
-			unsigned char c = (unsigned char)chunk[i];
-
-			putchar(c == '\n' || (c >= 0x20 && c != 0x7f) ? c : '?');
-		}
+		for (ssize_t i = 0; i < n; i++)
+			if (chunk[i] == '\n')
+				show_line(&line);
+			else
+				buf_addc(&line, chunk[i]);
 		at += n;
 	}
+	if (line.len > 0)
+		show_line(&line);
+	buf_release(&line);
 }
 
 static int

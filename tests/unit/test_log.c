@@ -245,6 +245,18 @@ quoted_text_is_at_most_500_bytes(void **state)
 }
 
 static void
+a_safe_line_moves_no_terminal(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	log_safe(&b, "rcpt <\xc3\xa9\xe2\x80\xae\xc2\x9b@d> \"\\x1B\"\t\xff");
+	assert_string_equal(buf_str(&b), "rcpt <\xc3\xa9\\xE2\\x80\\xAE"
+	    "\\xC2\\x9B@d> \"\\x1B\"\\x09\\xFF");
+	buf_release(&b);
+}
+
+static void
 four_quoted_texts_live_at_once(void **state)
 {
 	const char *a = quoted("a"), *b = quoted("b"), *c = quoted("c"),
@@ -272,6 +284,7 @@ main(void)
 		CATCHING(a_full_disk_loses_lines_and_nothing_else),
 		cmocka_unit_test(peer_text_is_quoted),
 		cmocka_unit_test(quoted_text_is_at_most_500_bytes),
+		cmocka_unit_test(a_safe_line_moves_no_terminal),
 		cmocka_unit_test(four_quoted_texts_live_at_once),
 	};
 
