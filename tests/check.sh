@@ -1,5 +1,5 @@
 #!/bin/sh
-# check.sh - runs all tests of a build: unit tests, the fuzz corpora, the flows.
+# check.sh - runs all tests of a build: unit tests, fuzz corpora, flows, hosts.
 #
 # usage: sh tests/check.sh BUILDDIR      (called by `make check`)
 # One line for each program; the output of what fails; every skip with its
@@ -92,6 +92,14 @@ run_flows() {
 	done
 }
 
+run_hosts() {
+	for t in "$top"/tests/netns/*.sh; do
+		[ -e "$t" ] && wanted "${t##*/}" || continue
+		timeout -k 10 240 sh "$t" >"$out" 2>&1 </dev/null
+		count_tap "${t##*/}" $?
+	done
+}
+
 # Processes that a test left behind: they name our directory somewhere.
 leftovers() {
 	for p in /proc/[0-9]*; do
@@ -117,6 +125,7 @@ leftovers() {
 run_unit
 run_fuzz
 run_flows
+run_hosts
 
 left=$(leftovers 2>/dev/null)
 if [ -n "$left" ]; then
