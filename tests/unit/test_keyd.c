@@ -404,17 +404,18 @@ a_flood_waits_and_delays_nobody_else(void **state)	/* 153 */
 static void
 one_process_has_eight_connections(void **state)
 {
-	int fd[9];
+	int fd[8];
 	char c;
 
 	(void)state;
-	for (int i = 0; i < 9; i++)
+	assert_int_equal(sign_handshake(), 256);	/* the first of them */
+	for (int i = 0; i < 8; i++)
 		fd[i] = ctl_connect(config_socket(site.cfg, "net/keyd"));
-	/* the ninth is hung up on */
-	assert_int_equal(read(fd[8], &c, 1), 0);
-	for (int i = 0; i < 9; i++)
-		(void)close(fd[i]);
+	/* the ninth is hung up on, the first stays */
+	assert_int_equal(read(fd[7], &c, 1), 0);
 	assert_int_equal(sign_handshake(), 256);
+	for (int i = 0; i < 8; i++)
+		(void)close(fd[i]);
 }
 
 static void
