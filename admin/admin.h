@@ -19,6 +19,9 @@ void	verb_usage(void);
 /* show_config.c */
 int	show_config(int argc, char *argv[]);
 
+/* sandbox.c: `facteur sandbox`. */
+int	show_sandbox(int argc, char *argv[]);
+
 /* ---- run --------------------------------------------------------------- */
 
 enum walls {

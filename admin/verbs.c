@@ -32,6 +32,8 @@ static const struct verb {
 	    "what is wrong here, and how to mend it" },
 	{ "config", show_config, NULL, false, "",
 	    "every key, its value, where it comes from" },
+	{ "sandbox", show_sandbox, NULL, false, "",
+	    "what each running program may still do" },
 	{ "ls", NULL, "qadmin", true, "[--json]", "what is in the queue" },
 	{ "show", NULL, "qadmin", true, "ID", "one message and its story" },
 	{ "why", NULL, "qadmin", true, "ID|ADDRESS",

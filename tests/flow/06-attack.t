@@ -60,4 +60,17 @@ ok "remote reaches others" may remote:agent inet-socket
 ok "authd reads users" may authd open-users
 ok "keyd reads the key" may keyd open-key
 ok "smtpd forks" may smtpd fork
+
+# What an administrator sees of it.
+"$FACTEUR" -C "$T/emc" sandbox >"$T/shown" 2>&1
+for program in smtpd pop3d inject inject:worker queue remote resolve launch \
+    authd authd:hash keyd; do
+	has "facteur sandbox shows $program" "$T/shown" \
+	    "^$program\[[0-9]*\], child of"
+done
+ok "each of them is filtered" not grep -q "NO SECCOMP\|IS MISSING\|MAY GAIN" \
+    "$T/shown"
+has "and where it may write" "$T/shown" "files  *rw $T/vault/spool"
+site_stop emc
+ok "when nothing runs it says so" not "$FACTEUR" -C "$T/emc" sandbox
 done_testing
