@@ -241,6 +241,8 @@ active_run(void)
 	int64_t now = now_ms(), next;
 	struct msg *m;
 
+	sites_refresh(now);
+
 	while (!Q.draining && Q.nactive < Q.active_max &&
 	    (m = msg_pop_due(now)) != NULL)
 		active_start(m);

@@ -88,12 +88,69 @@ do_status(struct peer *p)
 }
 
 static void
+tell_site(struct site *s, void *arg)
+{
+	const struct site_flow *f = &s->flow;
+	int64_t now = now_ms(), closed = site_closed_until(f, now);
+	struct buf b = BUF_INIT;
+
+	ctl_begin(&b, "site");
+	ctl_add(&b, "key", s->key);
+	ctl_add(&b, "kind", s->kind == SITE_LOCAL ? "local" : "remote");
+	ctl_addn(&b, "running", f->running);
+	ctl_addn(&b, "window", (int64_t)f->window);
+	ctl_addn(&b, "waiting", s->waiting + s->nparked + s->ncoming);
+	if (f->rate > 0)
+		ctl_addn(&b, "rate", (int64_t)(f->rate + 0.5));
+	if (closed > now)
+		ctl_addn(&b, "rest-ms", closed - now);
+	if (f->pause_until > now)
+		ctl_addn(&b, "pause-ms", f->pause_until - now);
+	if (f->failing_since != 0)
+		ctl_addn(&b, "failing-ms", site_failing_ms(f, now));
+	ctl_add(&b, "error", s->error);
+	ctl_end(&b);
+	peer_send(arg, &b, -1);
+	buf_release(&b);
+}
+
+static void
+tell_domain(const char *domain, struct site *s, void *arg)
+{
+	struct buf b = BUF_INIT;
+
+	ctl_begin(&b, "domain");
+	ctl_add(&b, "name", domain);
+	ctl_add(&b, "site", s->key);
+	ctl_end(&b);
+	peer_send(arg, &b, -1);
+	buf_release(&b);
+}
+
+/* Every site that has something to tell, then which site each domain belongs to. */
+static void
+do_sites(struct peer *p, struct ctl *c)
+{
+	struct buf b = BUF_INIT;
+
+	site_each(tell_site, p);
+	if (ctl_yes(c, "domains"))
+		domain_each(tell_domain, p);
+	ctl_begin(&b, "ok");
+	ctl_end(&b);
+	peer_send(p, &b, -1);
+	buf_release(&b);
+}
+
+static void
 control_frame(struct peer *p, struct ctl *c)
 {
 	if (ctl_is(c, "retry"))
 		do_retry(p, c);
 	else if (ctl_is(c, "status"))
 		do_status(p);
+	else if (ctl_is(c, "sites"))
+		do_sites(p, c);
 	else
 		peer_close(p, "unknown verb");
 }

@@ -202,10 +202,13 @@ main(int argc, char *argv[])
 	Q.drain.fire = drain_over;
 	watch_signals();
 	watch_listeners();
+	sites_refresh(now_ms());
+	sites_state_load(now_ms());
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);
 	sandbox_enter(SANDBOX_QUEUE, Q.cfg, NULL);
 	active_run();
 	loop_run(Q.loop);
+	sites_state_save();
 	return 0;
 }

@@ -233,6 +233,18 @@ void	site_unref(struct site *);
 /* Forgets a site that nobody refers to and that has nothing to remember. */
 void	site_drop(struct site *);
 void	site_each(void (*)(struct site *, void *), void *);
+void	domain_each(void (*)(const char *domain, struct site *, void *), void *);
+/* Reads CONFDIR/sites again if it has changed; looks once a second at most. */
+void	sites_refresh(int64_t now);
+
+/* sites_state.c */
+/* What SPOOL/sites remembers of the last run. */
+void	sites_state_load(int64_t now);
+/* A site's rest or pace has changed: written within a second. */
+void	sites_state_changed(void);
+/* Writes now what is still to be written. */
+void	sites_state_save(void);
+
 
 /* agent.c */
 /* Starts a new agent on the site with this task; -1 when it cannot be reached now. */

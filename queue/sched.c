@@ -581,11 +581,14 @@ sched_ended(struct site *s, const struct task *t, enum site_result result,
     int64_t now)
 {
 	bool was_down = s->flow.rest_until != 0;
+	bool had_learned = site_has_learned(&s->flow);
 	bool rests = site_end(&s->flow, result, t->started, now);
 
 	Q.running[s->kind]--;
 	if (s->kind == SITE_REMOTE && t->turn == TURN_AGAIN)
 		Q.running_again--;
+	if (result != SITE_OK || had_learned != site_has_learned(&s->flow))
+		sites_state_changed();
 	if (rests) {
 		log_event(NULL, "site-rests site=%s seconds=%lld error=%s",
 		    quoted(s->key), (long long)(s->flow.rest_until - now) / 1000,

@@ -10,6 +10,7 @@
 #include "queue.h"
 #include "sites_conf.h"
 
+#define REFRESH_MS	1000
 #define SITES_MAX	50000	/* above this, what an idle site has taught us is forgotten */
 #define DOMAINS_MAX	100000	/* mappings remembered; then they start anew */
 
@@ -166,6 +167,44 @@ domain_find(const char *name)
 	while (d != NULL && strcmp(d->name, name) != 0)
 		d = d->next;
 	return d;
+}
+
+void
+domain_each(void (*fn)(const char *, struct site *, void *), void *arg)
+{
+	for (unsigned i = 0; i < D.cap; i++)
+		for (struct domain *d = D.table[i]; d != NULL; d = d->next)
+			fn(d->name, d->site, arg);
+}
+
+/* The file of the administrator has changed: what it says holds from now on. */
+static void
+set_limits(struct site *s, void *arg)
+{
+	struct site_limits limits = limits_of(s->kind, s->key);
+
+	(void)arg;
+	if (s->flow.rate == s->flow.limits.rate || (limits.rate > 0 &&
+	    s->flow.rate > limits.rate))
+		s->flow.rate = limits.rate;
+	s->flow.limits = limits;
+	if (s->flow.window > limits.connections)
+		s->flow.window = limits.connections;
+}
+
+void
+sites_refresh(int64_t now)
+{
+	static int64_t looked;
+	struct buf path = BUF_INIT;
+
+	if (looked != 0 && now - looked < REFRESH_MS)
+		return;
+	looked = now;
+	buf_addf(&path, "%s/sites", Q.cfg->confdir);
+	if (sites_conf_refresh(buf_str(&path)))
+		site_each(set_limits, NULL);
+	buf_release(&path);
 }
 
 struct site *
