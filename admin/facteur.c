@@ -5,6 +5,7 @@
  * Runs as whoever calls it; `run` as root stays root and reads no mail.
  * Way 0 of 8: starts all the others.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -17,13 +18,19 @@
 int
 main(int argc, char *argv[])
 {
+	static const struct option words[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 }
+	};
+	static char help[] = "help", version[] = "version";
 	int ch;
 
 	setprogname("facteur");
 	log_init("facteur");
 	process_init();
 	/* '+': what stands behind the verb is the verb's. */
-	while ((ch = getopt(argc, argv, "+C:uh")) != -1)
+	while ((ch = getopt_long(argc, argv, "+C:uhV", words, NULL)) != -1)
 		switch (ch) {
 		case 'C':
 			if (setenv("FACTEUR_CONF", optarg, 1) == -1)
@@ -34,8 +41,9 @@ main(int argc, char *argv[])
 				return EX_OSERR;
 			break;
 		case 'h':
-			verb_usage();
-			return 0;
+			return verb_dispatch(1, (char *[]){ help, NULL });
+		case 'V':
+			return verb_dispatch(1, (char *[]){ version, NULL });
 		default:
 			verb_usage();
 			return EX_USAGE;

@@ -156,14 +156,19 @@ int
 verb_dispatch(int argc, char *argv[])
 {
 	const struct verb *v;
+	const char *near;
 	int used;
 
 	if (argc == 0)
 		return help(0, NULL);
 	v = verb_find(argv[0]);
 	if (v == NULL) {
-		warnx("unknown verb \"%s\"; the nearest one is \"%s\"",
-		    argv[0], nearest(argv[0], verb_name, verbs, NVERBS));
+		near = nearest(argv[0], verb_name, verbs, NVERBS);
+		if (2 * edit_distance(argv[0], near) > strlen(near))
+			warnx("unknown verb \"%s\"", argv[0]);
+		else
+			warnx("unknown verb \"%s\"; the nearest one is "
+			    "\"%s\"", argv[0], near);
 		print_table(stderr);
 		return EX_USAGE;
 	}
