@@ -322,6 +322,8 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		s->ncoming--;
 		s->refs--;
 	}
+	if (a->forced)
+		site_probe_now(&s->flow, now);
 	if (!a->forced && (site_closed_until(&s->flow, now) > 0 ||
 	    s->small >= enough(s))) {
 		if (!outcome_waited(a, n, s, now))

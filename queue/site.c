@@ -268,6 +268,14 @@ site_failing_ms(const struct site_flow *f, int64_t now)
 	return f->failing_since == 0 ? 0 : now - f->failing_since;
 }
 
+void
+site_probe_now(struct site_flow *f, int64_t now)
+{
+	if (f->rest_until > now)
+		f->rest_until = now;
+	f->pause_until = 0;
+}
+
 bool
 site_has_learned(const struct site_flow *f)
 {

@@ -70,6 +70,8 @@ bool	site_end(struct site_flow *, enum site_result, int64_t started, int64_t now
 int64_t	site_closed_until(const struct site_flow *, int64_t now);
 /* Milliseconds it has been failing without a break. */
 int64_t	site_failing_ms(const struct site_flow *, int64_t now);
+/* An administrator wants to know now: the rest is over, the next task is the probe. */
+void	site_probe_now(struct site_flow *, int64_t now);
 /* Does it hold anything that would be missed: a failure, a refusal, a pace? */
 bool	site_has_learned(const struct site_flow *);
 /* The provider asks for a pause, or a rule of the sites file does. */

@@ -525,6 +525,27 @@ __asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+static void
+an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest(void **state)
+{
+	struct site_limits limits = { 20, 100, 0 };
+	struct site_flow f;
+
+	(void)state;
+	site_flow_init(&f, &limits);
+	for (unsigned i = 0; i < SITE_FAILURES; i++) {
+		site_start(&f, i);
+		(void)site_end(&f, SITE_DOWN, i, i + 1);
+	}
+	assert_true(site_when(&f, MINUTE) > MINUTE);
+	site_probe_now(&f, MINUTE);
+	assert_true(site_when(&f, MINUTE) <= MINUTE);
+	site_start(&f, MINUTE);
+	assert_true(site_when(&f, MINUTE) == SITE_NEVER);	/* one, no more */
+	assert_true(site_end(&f, SITE_DOWN, MINUTE, MINUTE + 1));
+	assert_true(f.rest_until > MINUTE + SITE_REST_MS);
+}
+
 int
 main(void)
 {
@@ -535,6 +556,7 @@ main(void)
 		SCENE(a_limiting_provider_is_settled_with),
 		SCENE(after_an_outage_no_second_holds_more_than_2_percent),
 		SCENE(twenty_slow_sites_do_not_slow_a_fast_one),
+		cmocka_unit_test(an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest),
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
 	};
 
