@@ -123,10 +123,12 @@ open_file(struct msg *m)
 		log_errno(m->id, "postponed");
 		retry_later(m, NO_FDS_MS);
 		break;
-	default:
-		foreign_report(name, errno == EINVAL ? "no file of our own" :
-		    strerror(errno));
+	case EINVAL:
+		foreign_report(name, "no file of our own");
 		msg_forget(m);
+		break;
+	default:
+		unreadable(m);
 	}
 	return -1;
 }
