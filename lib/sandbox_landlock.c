@@ -165,7 +165,9 @@ allow(int ruleset, const char *path, uint64_t access)
 		return 0;
 	a.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (a.parent_fd == -1)
-		return 0;
+		/* Any other error will pass; a wall too many would not. */
+		return errno == ENOENT || errno == ENOTDIR ||
+		    errno == EACCES ? 0 : -1;
 	r = (int)syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &a, 0);
 	saved = errno;
 	(void)close(a.parent_fd);
