@@ -5,12 +5,15 @@
  * intruder UID GID JAIL open PATH	prints "opened", or why not
  * intruder UID GID JAIL ask SOCKET FRAME...	sends the frames, each a line,
  *	prints what comes back, and "closed" at the end
+ * intruder UID GID JAIL hold ADDR PORT LINE...	sends the lines, prints what
+ *	comes back, and stays until the other side ends, at most a minute
  * JAIL may be "-": only the uid is taken.
  */
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -73,13 +76,37 @@ ask(const char *path, char *frames[])
 		printf("closed\n");
 }
 
+static void
+hold(const char *addr, const char *port, char *lines[])
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char in[4096];
+	ssize_t n;
+
+	sin.sin_port = htons((uint16_t)strtonum(port, 1, 65535, NULL));
+	if (inet_pton(AF_INET, addr, &sin.sin_addr) != 1 || fd == -1 ||
+	    connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1)
+		err(1, "%s:%s", addr, port);
+	(void)alarm(60);
+	for (; *lines != NULL; lines++)
+		if (dprintf(fd, "%s\r\n", *lines) < 0)
+			err(1, "write");
+	while ((n = read(fd, in, sizeof(in))) > 0) {
+		printf("%.*s", (int)n, in);
+		(void)fflush(stdout);
+	}
+}
+
 int
 main(int argc, char *argv[])
 {
 	if (argc < 6)
 		errx(64, "usage: intruder UID GID JAIL open|ask ...");
 	become(argv[1], argv[2], argv[3]);
-	if (strcmp(argv[4], "ask") == 0)
+	if (strcmp(argv[4], "hold") == 0 && argc > 6)
+		hold(argv[5], argv[6], argv + 7);
+	else if (strcmp(argv[4], "ask") == 0)
 		ask(argv[5], argv + 6);
 	else if (open(argv[5], O_RDONLY | O_NONBLOCK | O_CLOEXEC) != -1)
 		printf("opened\n");
