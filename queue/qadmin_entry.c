@@ -52,8 +52,10 @@ read_names(int dirfd, const char *id, struct names *names)
 	return 0;
 }
 
+/* Not one of ours unless it is a file: a link or a pipe is not counted. */
 static int
-visit(int dirfd, struct entry *e, int (*fn)(struct entry *, void *), void *arg)
+visit(int dirfd, struct entry *e, int (*fn)(struct entry *, void *), void *arg,
+    int *count)
 {
 	struct stat st;
 	int r = 0;
@@ -66,6 +68,7 @@ visit(int dirfd, struct entry *e, int (*fn)(struct entry *, void *), void *arg)
 	if (fstat(e->fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		e->readable = spool_read_envelope(e->fd, e->size, &e->env) == 0;
 		r = fn(e, arg);
+		++*count;
 	}
 	envelope_release(&e->env);
 	close(e->fd);
@@ -91,12 +94,12 @@ entries_each(const struct config *cfg, const char *id,
 			count = -1;
 			break;
 		}
-		for (size_t k = 0; k < names.n && !stop; k++, count++) {
+		for (size_t k = 0; k < names.n && !stop; k++) {
 			memset(&e, 0, sizeof(e));
 			e.dir = dirs[i];
 			strlcpy(e.name, names.v[k], sizeof(e.name));
 			if (spool_name_parse(e.name, e.id, &e.size))
-				stop = visit(fd, &e, fn, arg);
+				stop = visit(fd, &e, fn, arg, &count);
 		}
 	}
 	free(names.v);
