@@ -102,7 +102,7 @@ place    = $(call relocate,$(1),$(2)/$(notdir $(1)))
 install: all
 	install -d $(D)$(PREFIX)/bin $(D)$(PREFIX)/sbin $(D)$(PREFIX)/libexec/facteur \
 	    $(D)$(DOCDIR)/examples $(D)$(UNITDIR) $(D)$(PREFIX)/lib/sysusers.d \
-	    $(D)$(PREFIX)/lib/tmpfiles.d $(D)/etc/facteur $(sort $(dir $(foreach m,$(MAN),$(D)$(call man_path,$(m)))))
+	    $(D)$(PREFIX)/lib/tmpfiles.d $(D)/etc/facteur $(D)/etc/pam.d $(sort $(dir $(foreach m,$(MAN),$(D)$(call man_path,$(m)))))
 	install -m 755 $(B)/bin/facteur $(B)/bin/sendmail $(D)$(PREFIX)/bin
 	ln -sf sendmail $(D)$(PREFIX)/bin/mailq
 	ln -sf sendmail $(D)$(PREFIX)/bin/newaliases
@@ -117,16 +117,21 @@ install: all
 	$(foreach u,$(UNITS),$(call place,$(u),$(UNITDIR)) &&) :
 	$(call relocate,admin/systemd/sysusers.conf,$(PREFIX)/lib/sysusers.d/facteur.conf)
 	$(call relocate,admin/systemd/tmpfiles.conf,$(PREFIX)/lib/tmpfiles.d/facteur.conf)
+	test -e $(D)/etc/pam.d/facteur || \
+	    install -m 644 auth/pam.d/facteur $(D)/etc/pam.d
 	test -e $(D)/etc/facteur/facteur.conf || \
 	    install -m 644 admin/examples/facteur.conf $(D)/etc/facteur
 
-# Leaves /etc/facteur, the queue, the mail and the users.
+# Leaves /etc/facteur and /etc/pam.d/facteur, the queue, the mail and the users.
 uninstall:
 	rm -f $(addprefix $(D)$(PREFIX)/,bin/facteur bin/sendmail bin/mailq bin/newaliases sbin/sendmail lib/sendmail)
 	rm -f $(foreach m,$(MAN),$(D)$(call man_path,$(m))) $(D)$(MANDIR)/man1/mailq.1 $(D)$(MANDIR)/man1/newaliases.1
 	rm -f $(addprefix $(D)$(UNITDIR)/,$(notdir $(UNITS)))
 	rm -f $(D)$(PREFIX)/lib/sysusers.d/facteur.conf $(D)$(PREFIX)/lib/tmpfiles.d/facteur.conf
 	rm -rf $(D)$(PREFIX)/libexec/facteur $(D)$(DOCDIR)
+
+deb: all
+	sh debian/build.sh $(B)
 
 # ---- tests -------------------------------------------------------------
 # tests/unit/test_X.c: the first lines may say "link: smtpd remote" (families)
@@ -179,4 +184,4 @@ fuzz:
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)

@@ -95,7 +95,7 @@ run_flows() {
 run_hosts() {
 	for t in "$top"/tests/netns/*.sh; do
 		[ -e "$t" ] && wanted "${t##*/}" || continue
-		timeout -k 10 240 sh "$t" >"$out" 2>&1 </dev/null
+		timeout -k 10 400 sh "$t" >"$out" 2>&1 </dev/null
 		count_tap "${t##*/}" $?
 	done
 }

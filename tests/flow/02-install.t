@@ -15,7 +15,8 @@ if ! command -v make >/dev/null 2>&1; then
 	exit 0
 fi
 
-ok "make install" install_make install
+install_make install >"$T/install.out" 2>&1 ||
+    bail "make install: $(cat "$T/install.out")"
 for f in bin/facteur bin/sendmail bin/mailq bin/newaliases sbin/sendmail \
     lib/sendmail libexec/facteur/smtpd share/man/man8/facteur.8 \
     share/man/man5/facteur.conf.5 share/man/man1/sendmail.1 \
