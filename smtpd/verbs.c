@@ -272,7 +272,8 @@ do_help(struct session *s, const char *arg)
 
 	(void)arg;
 	for (size_t i = 0; i < NVERBS; i++)
-		if (is_spoken(&verbs[i], s) && !(verbs[i].flags & V_HIDDEN))
+		if (is_spoken(&verbs[i], s) && !(verbs[i].flags & V_HIDDEN) &&
+		    (!(verbs[i].flags & V_AUTH) || session_may_auth(s)))
 			buf_addf(&text, " %s", verbs[i].name);
 	reply(s, 214, "2.0.0", "I know%s", buf_str(&text));
 	buf_release(&text);

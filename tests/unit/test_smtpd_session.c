@@ -168,6 +168,7 @@ help_prints_the_verbs_of_the_role(void **state)
 	(void)state;
 	client_start(&c, "smtp", "192.0.2.7");
 	assert_int_equal(ask(&c, "HELP"), 214);
+	assert_null(strstr(buf_str(&c.line), "AUTH"));
 	assert_non_null(strstr(c.line.data, " EHLO"));
 	assert_null(strstr(c.line.data, "LHLO"));
 	assert_null(strstr(c.line.data, "GET"));
