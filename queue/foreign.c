@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <search.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 static void *names;		/* tsearch(3); owned strings */
 static unsigned nnames;
+static bool full;		/* and that was told */
 
 static int
 by_name(const void *a, const void *b)
@@ -29,15 +31,19 @@ foreign_report(const char *name, const char *why)
 {
 	int saved = errno;
 
-	if (tfind(name, &names, by_name) != NULL || nnames > NAMES_MAX) {
-		errno = saved;
-		return;
-	}
-	if (nnames++ == NAMES_MAX)
-		log_event(NULL, "foreign-objects-many dir=queue n=%u", nnames);
-	else if (tsearch(xstrdup(name), &names, by_name) != NULL)
+	if (tfind(name, &names, by_name) != NULL)
+		goto out;
+	if (nnames == NAMES_MAX) {
+		if (!full)
+			log_event(NULL, "foreign-objects-many dir=queue n=%u",
+			    nnames);
+		full = true;
+	} else if (tsearch(xstrdup(name), &names, by_name) != NULL) {
+		nnames++;
 		log_event(NULL, "foreign-object dir=queue name=%s reason=%s",
 		    quoted(name), quoted(why));
+	}
+out:
 	errno = saved;
 }
 
@@ -51,6 +57,6 @@ foreign_gone(const char *name)
 	owned = *found;
 	(void)tdelete(name, &names, by_name);
 	free(owned);
-	if (nnames <= NAMES_MAX)
-		nnames--;
+	nnames--;
+	full = false;
 }
