@@ -161,6 +161,8 @@ $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz,$(t))))
 
 include tests/powercut/powercut.mk
 
+include tests/crash/crash.mk
+
 tests: $(UNIT) $(FUZZ) $(TOOLS)
 .PHONY: tests
 
