@@ -122,6 +122,8 @@ unsigned notify_parse(const char *);
 /* Recipients that are PENDING; FAILED (not told). */
 unsigned envelope_pending(const struct envelope *);
 unsigned envelope_failed(const struct envelope *);
+/* Is the last outcome's text the other host's reply ("550 5.1.1 ..."), not our own words about it? */
+bool	env_rcpt_is_reply(const struct env_rcpt *);
 /* The earliest next of the pending ones; INT64_MAX when none is pending; 0 when one was never tried. */
 int64_t	envelope_next(const struct envelope *);
 #endif

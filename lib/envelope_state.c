@@ -104,3 +104,11 @@ envelope_next(const struct envelope *e)
 			next = e->rcpts[i].next;
 	return next;
 }
+
+bool
+env_rcpt_is_reply(const struct env_rcpt *r)
+{
+	return r->host != NULL && r->text != NULL &&
+	    strspn(r->text, "0123456789") == 3 &&
+	    (r->text[3] == ' ' || r->text[3] == '\0');
+}

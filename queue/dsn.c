@@ -100,7 +100,8 @@ human_part(struct buf *out, const struct config *cfg,
 			continue;
 		buf_addf(out, "\n<%s>\n    ", r->addr);
 		if (r->host != NULL)
-			buf_addf(out, "%s said: ", r->host);
+			buf_addf(out, "%s%s: ", r->host,
+			    env_rcpt_is_reply(r) ? " said" : "");
 		field_text(out, text);
 		buf_addc(out, '\n');
 		buf_reset(&status);
@@ -146,7 +147,7 @@ machine_part(struct buf *out, const struct config *cfg,
 			buf_addf(out, "\nRemote-MTA: dns; %.*s", (int)host,
 			    r->host);
 		buf_addf(out, "\nDiagnostic-Code: %s; ",
-		    host > 0 ? "smtp" : "x-facteur");
+		    env_rcpt_is_reply(r) ? "smtp" : "x-facteur");
 		field_text(out, text);
 		buf_adds(out, "\nLast-Attempt-Date: ");
 		date_rfc5322(out, (time_t)(now / 1000000));

@@ -66,7 +66,8 @@ print_rcpt(const struct env_rcpt *r)
 	putchar('\n');
 	if (r->text != NULL && r->state != RCPT_DONE)
 		printf("            %s%s%s\n", r->host != NULL ? r->host : "",
-		    r->host != NULL ? " said " : "", quoted(r->text));
+		    r->host == NULL ? "" : env_rcpt_is_reply(r) ? " said " :
+		    ": ", quoted(r->text));
 }
 
 static int

@@ -128,6 +128,8 @@ bounce_tells_people_and_programs_who_failed_and_why(void **state)
 	env.sender = strdup("jean-bob@emc.fr");
 	failed(&env, "billi@yahoo.co.uk", "mx.yahoo.co.uk[192.0.2.1]",
 	    "550 5.1.1 no such user");
+	failed(&env, "jane@yahoo.co.uk", "mx.yahoo.co.uk[192.0.2.1]",
+	    "5.3.4 the message is larger than the host takes");
 	envelope_add(&env, "billy@yahoo.co.uk")->state = RCPT_DONE;
 	compose(&env, &out);
 	s = buf_str(&out);
@@ -140,7 +142,12 @@ bounce_tells_people_and_programs_who_failed_and_why(void **state)
 	    "Action: failed\nStatus: 5.1.1\n"
 	    "Remote-MTA: dns; mx.yahoo.co.uk\n"
 	    "Diagnostic-Code: smtp; 550 5.1.1 no such user\n"));
+	assert_non_null(strstr(s, "[192.0.2.1] said: 550 5.1.1 no such"));
 	assert_non_null(strstr(s, "typing mistake"));
+	/* What we found out ourselves the host has not said. */
+	assert_non_null(strstr(s, "[192.0.2.1]: 5.3.4 the message is"));
+	assert_non_null(strstr(s, "Remote-MTA: dns; mx.yahoo.co.uk\n"
+	    "Diagnostic-Code: x-facteur; 5.3.4 the message is"));
 	assert_non_null(strstr(s, "the body\n"));
 	/* Nothing about the recipient that got it. */
 	assert_null(strstr(s, "billy@"));
