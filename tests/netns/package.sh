@@ -27,7 +27,7 @@ if [ -z "${PACKAGE_TEST:-}" ]; then
 		    "$scratch/root" >"$scratch/log" 2>&1; then
 			touch "$scratch/whole"
 		fi
-		SCRATCH=$scratch PACKAGE_TEST=1 $spaces sh "$0"
+		TMPDIR=$scratch SCRATCH=$scratch PACKAGE_TEST=1 $spaces sh "$0"
 		exit
 	fi
 	printf '1..1\nok 1 - the package # SKIP %s\n' "$why"
@@ -135,8 +135,8 @@ ok "sendmail takes another" send
 ok "which arrives" wait_for 20 delivered 2
 ok "it stops again" stop
 ok "is removed" inside dpkg -r facteur
-is "no program is left" "$(find "$R/usr" "$R/lib/systemd" -xdev \
-    -path '*facteur*' ! -path '*/dpkg/*')" ""
+is "no program is left" "$(cd "$R" && find usr/ lib/systemd/ -xdev \
+    -path '*facteur*' ! -path '*/dpkg/*' ! -path 'usr/local/*')" ""
 ok "the configuration is" cmp "$T/conf" "$R/etc/facteur/facteur.conf"
 ok "and the mail" delivered 2
 ok "is purged" inside dpkg -P facteur

@@ -17,6 +17,10 @@ if [ -z "${THREE_HOSTS:-}" ]; then
 	else
 		mounts=$(cat /proc/self/mounts)
 		links=$(ip -o link | wc -l)
+		TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/hosts.XXXXXX") || exit 1
+		export TMPDIR
+		trap 'rm -rf "$TMPDIR"' EXIT
+		trap 'exit 143' INT TERM HUP
 		nsd=$nsd THREE_HOSTS=1 $spaces sh "$0"
 		status=$?
 		# The plan counts these two.
