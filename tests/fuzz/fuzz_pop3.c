@@ -121,7 +121,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t lines = count_lines(data, size);
-	struct front front = { .cfg = NULL };
+	char none[] = "";
+	const struct config cfg = { .tls_cert = none, .tls_key = none };
+	struct front front = { .cfg = &cfg, .tls.cfg = &cfg };
 	struct session s = { .user = "" };
 	struct stream io;
 	struct login l = { .front = &front, .io = &io, .ip = "192.0.2.1",

@@ -351,6 +351,8 @@ clean(void **state)
 {
 	(void)state;
 	msg_each(forget, NULL);
+	free(Q.heap);
+	free(Q.index);
 	return 0;
 }
 
