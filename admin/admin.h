@@ -37,6 +37,8 @@ struct sockets {
 	unsigned n;
 };
 
+#define RENEW_OLD	4	/* programs that let their last sessions end */
+
 struct service {
 	const char *name;
 	enum seam_user user;	/* as whom it runs where there are walls */
@@ -48,6 +50,11 @@ struct service {
 	int64_t	 started;	/* monotonic ms */
 	int64_t	 start_at;	/* when to start it; DEADLINE_NEVER: not */
 	unsigned failures;	/* ends in a row, each within a minute */
+	int	 renew;		/* owned: a byte comes when it wants a successor; 0: none */
+	bool	 renew_asked;
+	int64_t	 renewed;	/* monotonic ms; 0: never */
+	pid_t	 old[RENEW_OLD];	/* its predecessors */
+	unsigned nold;
 };
 
 /* run.c: the supervisor. */
@@ -112,6 +119,17 @@ int	service_start(struct service *, const struct launchpad *)
 	    __attribute__((warn_unused_result));
 /* Takes note of its end and decides when it starts again. */
 void	service_ended(struct service *, int status);
+
+/* renew.c: a successor for a program whose session has crashed. */
+/* When it is to be started; DEADLINE_NEVER. */
+int64_t	renew_due(const struct service *);
+/* Has it been asked for? */
+void	renew_look(struct service *);
+void	renew_start(struct service *, const struct launchpad *);
+/* The program has ended: nobody asks any more. */
+void	renew_forget(struct service *);
+/* Was it a predecessor? It is then forgotten. */
+bool	renew_ended(struct service *, pid_t);
 /* ms to wait before a new start after that many ends in a row. */
 int64_t	service_backoff(unsigned failures);
 #endif

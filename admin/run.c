@@ -83,6 +83,8 @@ reap(void)
 		for (unsigned i = 0; i < NSERVICES; i++)
 			if (services[i].pid == pid)
 				service_ended(&services[i], status);
+			else if (renew_ended(&services[i], pid))
+				break;
 }
 
 /* Starts what is due; gives the time of the next start. */
@@ -94,6 +96,10 @@ start_due(const struct launchpad *l)
 	for (unsigned i = 0; i < NSERVICES; i++) {
 		struct service *s = &services[i];
 
+		if (renew_due(s) <= now_ms())
+			renew_start(s, l);
+		if (renew_due(s) < next)
+			next = renew_due(s);
 		if (s->pid != 0)
 			continue;
 		if (s->start_at <= now_ms() && service_start(s, l) == -1) {
@@ -110,10 +116,20 @@ start_due(const struct launchpad *l)
 static void
 sleep_until(int wake, int64_t deadline)
 {
-	struct pollfd p = { wake, POLLIN, 0 };
+	struct pollfd p[1 + NSERVICES];
 
-	(void)poll(&p, 1, deadline_poll(deadline));
+	p[0] = (struct pollfd){ wake, POLLIN, 0 };
+	for (unsigned i = 0; i < NSERVICES; i++)
+		p[1 + i] = (struct pollfd){ services[i].renew > 0 &&
+		    !services[i].renew_asked ? services[i].renew : -1,
+		    POLLIN, 0 };
+	(void)poll(p, 1 + NSERVICES, deadline_poll(deadline));
 	wake_clear();
+	for (unsigned i = 0; i < NSERVICES; i++)
+		if ((p[1 + i].revents & POLLIN) != 0)
+			renew_look(&services[i]);
+		else if ((p[1 + i].revents & (POLLHUP | POLLERR)) != 0)
+			renew_forget(&services[i]);
 	reap();
 }
 
@@ -126,10 +142,13 @@ signal_order(unsigned order, int sig)
 	for (unsigned i = 0; i < NSERVICES; i++) {
 		const struct service *s = &services[i];
 
-		if (s->stop_order == order && s->pid != 0) {
+		if (s->stop_order != order)
+			continue;
+		for (unsigned j = 0; j < s->nold; j++)
+			(void)kill(s->old[j], sig);
+		if (s->pid != 0)
 			(void)kill(s->pid, sig);
-			alive = true;
-		}
+		alive = alive || s->pid != 0 || s->nold > 0;
 	}
 	return alive;
 }

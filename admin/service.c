@@ -34,10 +34,10 @@ static const char *const passed_on[] = {
 void
 service_environment(struct launchpad *l)
 {
-	size_t n = 0, room = sizeof(passed_on) / sizeof(passed_on[0]) + 6;
+	size_t n = 0, room = sizeof(passed_on) / sizeof(passed_on[0]) + 7;
 	struct buf b = BUF_INIT;
 
-	/* Three more entries, for LISTEN_*, are filled in by the child. */
+	/* Four more entries, for the descriptors, are filled in by the child. */
 	l->environment = xcalloc(room, sizeof(char *));
 	l->environment[n++] = xstrdup("PATH=/usr/bin:/bin");
 	if (!l->cfg->as_root)
@@ -67,28 +67,31 @@ add_listen_variables(const struct service *s, char **environment)
 	buf_adds(&b, "LISTEN_FDNAMES=");
 	for (unsigned i = 0; i < s->sockets.n; i++)
 		buf_addf(&b, "%s%s", i > 0 ? ":" : "", s->sockets.name[i]);
+	environment[n++] = buf_detach(&b);
+	buf_addf(&b, "FACTEUR_RENEW=%u", FIRST_FD + s->sockets.n + 1);
 	environment[n] = buf_detach(&b);
 }
 
 /*
- * Puts the listeners at 3, 4, ... and the sign of life behind them; all
- * survive exec, everything else does not.  *report moves out of the way.
+ * Puts the listeners at 3, 4, ..., behind them the sign of life and the pipe
+ * that asks for a successor; all survive exec, everything else does not.
+ * *report moves out of the way.
  */
 static int
-place_descriptors(const struct service *s, int life, int *report)
+place_descriptors(const struct service *s, int life, int renew, int *report)
 {
-	int spare[SERVE_LISTENERS + 1], null, n = (int)s->sockets.n;
+	int spare[SERVE_LISTENERS + 2], null, n = (int)s->sockets.n;
 
 	*report = fcntl(*report, F_DUPFD_CLOEXEC, SPARE_FD);
 	if (*report == -1)
 		return -1;
-	for (int i = 0; i <= n; i++) {
-		spare[i] = fcntl(i < n ? s->sockets.fd[i] : life,
-		    F_DUPFD_CLOEXEC, SPARE_FD);
+	for (int i = 0; i <= n + 1; i++) {
+		spare[i] = fcntl(i < n ? s->sockets.fd[i] :
+		    i == n ? life : renew, F_DUPFD_CLOEXEC, SPARE_FD);
 		if (spare[i] == -1)
 			return -1;
 	}
-	for (int i = 0; i <= n; i++)
+	for (int i = 0; i <= n + 1; i++)
 		if (dup2(spare[i], FIRST_FD + i) == -1)
 			return -1;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -117,7 +120,7 @@ become_user(const struct service *s, const struct config *cfg)
 
 static _Noreturn void
 be_program(const struct service *s, const struct launchpad *l, pid_t parent,
-    int report)
+    int renew, int report)
 {
 	const char *path = program_path(s->name);
 	char *argv[4];
@@ -125,7 +128,7 @@ be_program(const struct service *s, const struct launchpad *l, pid_t parent,
 	wake_child();
 	/* Its own group: a terminal's ^C is for the supervisor alone. */
 	(void)setpgid(0, 0);
-	if (place_descriptors(s, l->life, &report) == 0 &&
+	if (place_descriptors(s, l->life, renew, &report) == 0 &&
 	    become_user(s, l->cfg) == 0) {
 		/* The kernel forgets this wish with a change of uid. */
 		if (wake_with_parent(parent) == -1)
@@ -159,14 +162,20 @@ int
 service_start(struct service *s, const struct launchpad *l)
 {
 	pid_t parent = getpid(), pid;
-	int report[2], error;
+	int report[2], renew[2], error;
 
 	if (pipe2(report, O_CLOEXEC) == -1)
 		return -1;
+	if (pipe2(renew, O_CLOEXEC | O_NONBLOCK) == -1) {
+		(void)close(report[0]);
+		(void)close(report[1]);
+		return -1;
+	}
 	pid = fork();
 	if (pid == 0)
-		be_program(s, l, parent, report[1]);
+		be_program(s, l, parent, renew[1], report[1]);
 	error = pid == -1 ? errno : 0;
+	(void)close(renew[1]);
 	(void)close(report[1]);
 	if (pid != -1) {
 		error = wait_for_exec(report[0]);
@@ -175,9 +184,11 @@ service_start(struct service *s, const struct launchpad *l)
 	}
 	(void)close(report[0]);
 	if (error != 0) {
+		(void)close(renew[0]);
 		errno = error;
 		return -1;
 	}
+	s->renew = renew[0];
 	s->pid = pid;
 	s->started = now_ms();
 	s->start_at = DEADLINE_NEVER;
@@ -200,6 +211,7 @@ service_ended(struct service *s, int status)
 {
 	int64_t now = now_ms(), wait;
 
+	renew_forget(s);
 	if (now - s->started >= LONG_ENOUGH)
 		s->failures = 0;
 	wait = service_backoff(s->failures++);

@@ -40,6 +40,20 @@ handed_over(void)
 	return bad != NULL ? 0 : (int)v;
 }
 
+int
+successor_pipe(void)
+{
+	const char *s = getenv("FACTEUR_RENEW"), *bad;
+	int fd;
+
+	if (s == NULL || handed_over() == 0)
+		return -1;
+	fd = (int)strtonum(s, FIRST_FD, 4096, &bad);
+	if (bad != NULL || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
+		return -1;
+	return fd;
+}
+
 enum serve_mode
 serve_mode(void)
 {

@@ -39,6 +39,7 @@ struct acceptor {
 	unsigned n;
 	int	 wake;		/* borrowed */
 	int64_t	 rest_until;	/* the system was short of something */
+	int	 renew;		/* owned: asks for a successor; -1: asked, or none */
 	int64_t	 changed;	/* when a child last came or went */
 };
 
@@ -84,6 +85,8 @@ be_child(struct acceptor *a, const struct listener *l, int fd,
 
 	wake_child();
 	listeners_close(&a->l);
+	if (a->renew != -1)
+		(void)close(a->renew);
 	if (wake_with_parent(parent) == -1)
 		_exit(0);
 	if (confine_session(a->s) == -1)
@@ -166,6 +169,30 @@ next_look(const struct acceptor *a, int64_t now)
 	return at;
 }
 
+/* Not killed by somebody, but by a mistake: ours, or an attacker's. */
+static bool
+is_crash(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL ||
+	    sig == SIGFPE || sig == SIGABRT || sig == SIGSYS || sig == SIGTRAP;
+}
+
+/*
+ * The next child would have the memory layout and the canary of the one that
+ * crashed: whoever makes them crash could learn both, bit by bit.  We cannot
+ * execute ourselves from behind our walls, so somebody else has to.
+ */
+static void
+ask_for_successor(struct acceptor *a)
+{
+	if (a->renew == -1)
+		return;
+	if (write(a->renew, "r", 1) == -1)
+		log_errno(NULL, "no-successor");
+	(void)close(a->renew);
+	a->renew = -1;
+}
+
 static void
 forget_child(struct acceptor *a, pid_t pid, int status)
 {
@@ -175,6 +202,8 @@ forget_child(struct acceptor *a, pid_t pid, int status)
 		if (WIFSIGNALED(status) && !serve_stopping())
 			log_event(NULL, "session-killed pid=%d signal=%d",
 			    (int)pid, WTERMSIG(status));
+		if (WIFSIGNALED(status) && is_crash(WTERMSIG(status)))
+			ask_for_successor(a);
 		a->children[i] = a->children[--a->n];
 		a->changed = now_ms();
 		a->rest_until = 0;
@@ -256,17 +285,22 @@ stop_children(struct acceptor *a)
 int
 serve_accept(const struct serve *s)
 {
-	struct acceptor a = { .s = s, .wake = -1 };
+	struct acceptor a = { .s = s, .wake = -1, .renew = successor_pipe() };
 	int r = 0;
 
 	a.wake = wake_open();
 	if (a.wake == -1 || wake_on_children() == -1 ||
+	    (a.renew != -1 && wake_on_hangup() == -1) ||
 	    listeners_open(&a.l, s) == -1 ||
 	    (s->confine != NULL && s->confine(s->arg) == -1))
 		return -1;
 	a.children = xcalloc(s->max, sizeof(*a.children));
-	while (r == 0 && !serve_stopping())
+	while (r == 0 && !serve_stopping() &&
+	    !(wake_draining() && a.n == 0)) {
+		if (wake_draining())
+			listeners_close(&a.l);	/* a successor has them too */
 		r = turn(&a);
+	}
 	listeners_close(&a.l);
 	stop_children(&a);
 	free(a.children);

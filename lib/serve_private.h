@@ -19,6 +19,8 @@ struct listeners {
 /* Takes over what was handed to us, ready to accept without blocking. 0, or -1 with errno. */
 int	listeners_open(struct listeners *, const struct serve *) __attribute__((warn_unused_result));
 void	listeners_close(struct listeners *);
+/* The pipe that asks the supervisor for a successor, or -1: nobody would hear. */
+int	successor_pipe(void);
 /* May this client speak on that Unix socket? TCP: always. */
 bool	listener_allows(const struct listener *, const struct serve *, int fd);
 

@@ -15,8 +15,9 @@
 #include "serve.h"
 #include "wake.h"
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, draining;
 static volatile sig_atomic_t wake_fd = -1;
+static bool hangup;		/* we have asked for SIGHUP */
 static pid_t owner;		/* whose wake_fd it is; a fork inherits both */
 
 /* Only async-signal-safe calls. */
@@ -33,7 +34,9 @@ on_signal(int sig)
 		errno = saved;
 		return;
 	}
-	if (sig != SIGCHLD)
+	if (sig == SIGHUP)
+		draining = 1;
+	else if (sig != SIGCHLD)
 		stopping = 1;
 	/* A full counter is readable too, so nothing can be lost. */
 	if (write(wake_fd, &one, sizeof(one)) == -1)
@@ -73,6 +76,19 @@ wake_on_children(void)
 	return install(SIGCHLD, SA_RESTART | SA_NOCLDSTOP);
 }
 
+int
+wake_on_hangup(void)
+{
+	hangup = true;
+	return install(SIGHUP, SA_RESTART);
+}
+
+bool
+wake_draining(void)
+{
+	return draining != 0;
+}
+
 void
 wake_clear(void)
 {
@@ -92,6 +108,8 @@ wake_child(void)
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGINT, SIG_DFL);
 	(void)signal(SIGCHLD, SIG_DFL);
+	if (hangup)
+		(void)signal(SIGHUP, SIG_DFL);
 }
 
 int

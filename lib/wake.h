@@ -18,6 +18,9 @@
 int	wake_open(void) __attribute__((warn_unused_result));
 /* The same for the end of children, without meaning stop. 0, or -1 with errno. */
 int	wake_on_children(void) __attribute__((warn_unused_result));
+/* And for SIGHUP: "accept nothing more, end when your children have ended". */
+int	wake_on_hangup(void) __attribute__((warn_unused_result));
+bool	wake_draining(void);
 /* Makes the descriptor quiet again; ask for what happened afterwards. */
 void	wake_clear(void);
 /* In a forked child: signals as in a fresh program, the descriptor closed. */
