@@ -16,6 +16,7 @@
  *   sites.c    the destinations, by name and by domain
  *   site.c     how much a destination is given: window, pace, rest
  *   sched.c    whose turn it is                   -> agent.c
+ *   parked.c   messages that wait for a site
  *   agent.c    the conversation with an agent
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      what a bounce says;  report.c  the conversation with inject
@@ -141,7 +142,7 @@ struct queue {
 	struct timer wake;		/* the earliest site that waits for a time */
 	struct timer rescan, drain;
 	bool	draining;		/* SIGTERM came: finish what runs, start nothing */
-	int64_t	boot;			/* usec since 1970 at which this host started */
+	int64_t	started;		/* usec since 1970: older messages are checked */
 
 	struct msg **heap;		/* owned; [heap_cap], from 1 */
 	unsigned heap_n, heap_cap;
