@@ -2,8 +2,8 @@
 # package - the Debian package in a scratch root: installed, run, upgraded,
 # removed and purged; what is there afterwards is what was there before.
 #
-# The root is debootstrap's if that and its archive are there, else this
-# machine's own below an overlay.  In pid, mount and network namespaces, which
+# The root is this machine's own below an overlay; with DEBOOTSTRAP=yes it is
+# debootstrap's, if that and its archive are there.  In pid, mount and network namespaces, which
 # end with this process, and with them all that was mounted or started.
 if [ -z "${PACKAGE_TEST:-}" ]; then
 	spaces="unshare --pid --fork --kill-child=KILL --mount --net --mount-proc"
@@ -20,9 +20,9 @@ if [ -z "${PACKAGE_TEST:-}" ]; then
 		scratch=$(mktemp -d "${TMPDIR:-/tmp}/package.XXXXXX") || exit 1
 		trap 'rm -rf --one-file-system "$scratch"' EXIT
 		trap 'exit 143' INT TERM HUP
-		# DEBOOTSTRAP=no saves the minute that takes.
+		# DEBOOTSTRAP=yes takes a minute or two, and the network.
 		libs=passwd,libbsd0,libssl3,libpam0g,libcrypt1,zlib1g
-		if [ "${DEBOOTSTRAP:-}" != no ] && timeout 120 debootstrap \
+		if [ "${DEBOOTSTRAP:-no}" = yes ] && timeout 120 debootstrap \
 		    --variant=minbase --include=$libs bookworm \
 		    "$scratch/root" >"$scratch/log" 2>&1; then
 			touch "$scratch/whole"
