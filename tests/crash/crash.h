@@ -119,6 +119,8 @@ void	 note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- one run of one way (filters.c, pop3.c, walk.c) ---- */
 
+/* Bytes of the message: where writes fail it takes several of them. */
+size_t	 message_size(void);
 /* A file without a name, with these bytes, to be read from its start. */
 int	 file_of(const void *bytes, size_t len);
 /* Runs it to its end; the board can still be read. Its wait status. */

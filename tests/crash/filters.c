@@ -19,11 +19,7 @@
 
 #include "crash.h"
 
-#define SMALL	600		/* bytes: one write */
-#define LARGE	180000		/* several */
 #define WAIT_S	30
-
-static size_t message_bytes = SMALL;
 
 /* A file without a name, with these bytes, to be read from its start. */
 int
@@ -126,7 +122,7 @@ run_injector(const struct rule *r, char *const argv[], const char *envelope,
 	int status;
 
 	site_clear();
-	message_make(&msg, "A", message_bytes);
+	message_make(&msg, "A", message_size());
 	s.in = file_of(msg.data, msg.len);
 	if (envelope != NULL)
 		s.out = file_of(envelope, envelope_len);
@@ -179,7 +175,7 @@ run_inject_session(const struct rule *r)
 	int pair[2];
 
 	site_clear();
-	message_make(&msg, "A", message_bytes);
+	message_make(&msg, "A", message_size());
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		err(1, "socketpair");
 	s.in = pair[0];
@@ -216,7 +212,7 @@ run_local(const struct rule *r)
 
 	maildir_owner(geteuid());
 	site_clear();
-	message_make(&msg, "A", message_bytes);
+	message_make(&msg, "A", message_size());
 	s.in = file_of(msg.data, msg.len);
 	status = run_traced(&s, r);
 	found = look_maildir(site_path("Maildir/new"), "A", &msg);

@@ -67,39 +67,33 @@ client(unsigned round, unsigned c, unsigned n, int out)
 
 /* ---- the killer ---------------------------------------------------------- */
 
+/*
+ * Which of the programs of our site is it?  They all name its directory.  -1:
+ * none.  The command line can be read of a process that may not be dumped,
+ * too.
+ */
 static int
 program_number(pid_t pid)
 {
-	char path[64], exe[512];
-	const char *name;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if ((n = readlink(path, exe, sizeof(exe) - 1)) <= 0)
-		return -1;
-	exe[n] = '\0';
-	name = strrchr(exe, '/') + 1;
-	for (int i = 0; programs[i] != NULL; i++)
-		if (strcmp(name, programs[i]) == 0)
-			return i;
-	return -1;
-}
-
-/* Is it a process of our site?  They all name its directory. */
-static bool
-is_ours(pid_t pid)
-{
 	char path[64], text[1024];
+	const char *name;
 	ssize_t n = -1;
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return false;
-	n = read(fd, text, sizeof(text));
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
 	(void)close(fd);
-	return n > 0 &&
-	    memmem(text, (size_t)n, S.conf, strlen(S.conf) + 1) != NULL;
+	text[n > 0 ? n : 0] = '\0';
+	if (n <= 0 ||
+	    memmem(text, (size_t)n, S.conf, strlen(S.conf) + 1) == NULL)
+		return -1;
+	name = strrchr(text, '/') != NULL ? strrchr(text, '/') + 1 : text;
+	for (int i = 0; programs[i] != NULL; i++)
+		if (strcmp(name, programs[i]) == 0)
+			return i;
+	return -1;
 }
 
 /* First a program, then one of its processes: all programs get their share. */
@@ -115,8 +109,7 @@ kill_one(void)
 	while (dir != NULL && (d = readdir(dir)) != NULL && n < 256) {
 		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
 
-		if (pid <= 0 || !is_ours(pid) ||
-		    (number[n] = program_number(pid)) == -1)
+		if (pid <= 0 || (number[n] = program_number(pid)) == -1)
 			continue;
 		found[n++] = pid;
 	}

@@ -17,7 +17,6 @@
 
 #define NOBODY	65534		/* pop3d refuses to be root */
 
-#define MESSAGE		900
 #define POP3_ASKS	"STAT\r\nRETR 2\r\nDELE 1\r\nDELE 3\r\n"
 
 static const char with_quit[] = POP3_ASKS "QUIT\r\n";
@@ -56,7 +55,7 @@ fill_maildir(struct buf msg[3], uid_t uid)
 
 	maildir_owner(uid);
 	for (size_t i = 0; i < 3; i++) {
-		message_make(&msg[i], tokens[i], MESSAGE);
+		message_make(&msg[i], tokens[i], message_size());
 		put(names[i], &msg[i], uid);
 	}
 }

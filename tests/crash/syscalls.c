@@ -53,6 +53,7 @@ static const struct syscall_row rows[] = {
 	{ SYS_connect,	 C_TALK,   "connect" },
 	{ SYS_shutdown,	 C_TALK,   "shutdown" },
 	{ SYS_exit_group, C_EXIT,  "exit_group" },
+	{ SYS_prctl,	 C_PRCTL,  "prctl" },
 #ifdef SYS_open
 	{ SYS_open,	 C_OPEN,   "open" },
 	{ SYS_creat,	 C_OPEN,   "creat" },

@@ -7,6 +7,7 @@
  *
  * A test tool; runs in the tracer.
  */
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -234,6 +235,17 @@ tamper_note(struct proc *p, const struct syscall_row *row, const regs_t *r)
 	if (row->class == C_CLOSE &&
 	    (ino = file_behind(p, (int)regs_arg(r, 0), &st)) != 0)
 		p->closed = ino;
+}
+
+void
+tamper_watch(const struct proc *p, const regs_t *r)
+{
+	regs_t changed = *r;
+
+	if (regs_arg(r, 0) != PR_SET_DUMPABLE || regs_arg(r, 1) != 0)
+		return;
+	set_arg(&changed, 1, 1);
+	(void)regs_set(p->pid, &changed);
 }
 
 /* ---- the deed ---------------------------------------------------------- */

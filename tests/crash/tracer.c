@@ -126,6 +126,10 @@ before_call(struct proc *p)
 	if (regs_get(p->pid, &r) == -1 ||
 	    (row = syscall_find(regs_nr(&r))) == NULL)
 		return PTRACE_CONT;
+	if (row->class == C_PRCTL) {
+		tamper_watch(p, &r);
+		return PTRACE_CONT;
+	}
 	if (!strikes(p, row)) {
 		tamper_note(p, row, &r);
 		return PTRACE_CONT;

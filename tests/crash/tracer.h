@@ -26,7 +26,8 @@ enum {
 	C_MKDIR	 = 0x400,
 	C_LOCK	 = 0x800,	/* flock, fcntl */
 	C_TALK	 = 0x1000,	/* send*, recv*, accept, connect, shutdown */
-	C_EXIT	 = 0x2000	/* exit_group */
+	C_EXIT	 = 0x2000,	/* exit_group */
+	C_PRCTL	 = 0x4000	/* prctl: never counted, see tamper_watch() */
 };
 /*
  * Where a kill can make a difference: whatever lies between two of these calls

@@ -56,6 +56,11 @@ uint64_t regs_arg(const regs_t *, unsigned i);
  */
 void	 tamper_note(struct proc *, const struct syscall_row *, const regs_t *);
 /*
+ * A prctl: a program that makes itself invisible in /proc (PR_SET_DUMPABLE)
+ * would be so to us, too, if we are not root.  Here it stays visible.
+ */
+void	 tamper_watch(const struct proc *, const regs_t *);
+/*
  * Does the rule's deed to the call it stands before.  Returns false when the
  * deed does not apply to this call (a short write of one byte).
  */
