@@ -57,6 +57,7 @@ spool_create(struct spool_file *f, const struct spool *spool)
 	*f = (struct spool_file)SPOOL_FILE_INIT;
 	f->dir = spool->queue;
 	f->named = spool->named;
+	f->one_flush = spool->one_flush;
 	f->crc = (uint32_t)crc32(0, NULL, 0);
 	f->pending.max = 2 * PENDING_MAX + ENVELOPE_MAX;
 	id_new(f->id);
@@ -205,6 +206,29 @@ take_away(struct spool_file *f)
 	f->linked = f->named = false;
 }
 
+/* Content before name: right on every file system. */
+static int
+commit_in_two(struct spool_file *f)
+{
+	if (fsync(f->fd) == -1 || check_close(f->fd) == -1 ||
+	    link_file(f) == -1)
+		return -1;
+	return fsync(f->dir);
+}
+
+/*
+ * The name first; the one flush then takes both (never fdatasync: that may
+ * leave the name out).  A cut before it can leave a name without its content,
+ * which the ready line betrays.
+ */
+static int
+commit_in_one(struct spool_file *f)
+{
+	if (link_file(f) == -1 || fsync(f->fd) == -1)
+		return -1;
+	return check_close(f->fd);
+}
+
 /*
  * No fsync is ever repeated: after a failure the kernel may have forgotten the
  * pages that did not reach the disk, and a second call would say "fine".
@@ -217,8 +241,7 @@ spool_commit(struct spool_file *f, const struct envelope *e)
 	assert(!f->committed);
 	if (f->error == 0 &&
 	    add_envelope(f, e) == 0 && flush(f) == 0 &&
-	    fsync(f->fd) == 0 && check_close(f->fd) == 0 &&
-	    link_file(f) == 0 && fsync(f->dir) == 0) {
+	    (f->one_flush ? commit_in_one(f) : commit_in_two(f)) == 0) {
 		f->committed = true;
 		return 0;
 	}

@@ -18,15 +18,21 @@ struct spool {
 	int	queue, hold, bad;	/* owned dirfds */
 	bool	named;		/* files are called tmp.ID from the start, as
 				 * O_TMPFILE or /proc is missing here */
+	bool	one_flush;	/* a file's flush makes its name durable too */
 };
 
-#define SPOOL_INIT { -1, -1, -1, -1, false }
+#define SPOOL_INIT { -1, -1, -1, -1, false, false }
 #define SPOOL_NAME_MAX	(ID_LEN + 1 + 20)
 
 /* Opens the directories; with create they are made (0700). -1 with errno. */
 int	spool_open(struct spool *, const char *path, bool create)
 	    __attribute__((warn_unused_result));
 void	spool_close(struct spool *);
+/*
+ * Lets commits do with one flush where that is proven to be enough, and leaves
+ * two otherwise.  Finding out may itself cost one: for servers.
+ */
+void	spool_try_one_flush(struct spool *);
 /*
  * Is it "ID.SIZE"? Fills both (each may be NULL). SIZE is decimal without
  * leading zeros.
@@ -42,7 +48,7 @@ struct spool_file {
 	char	id[ID_LEN + 1];
 	int64_t	size;		/* bytes of message written so far */
 	uint32_t crc;		/* over them */
-	bool	named;		/* as in struct spool */
+	bool	named, one_flush;	/* as in struct spool */
 	bool	linked;		/* ID.SIZE is in the directory */
 	bool	committed;
 	int	error;		/* errno of what failed first: of no use */
@@ -58,9 +64,8 @@ int	spool_create(struct spool_file *, const struct spool *)
 int	spool_write(struct spool_file *, const void *, size_t)
 	    __attribute__((warn_unused_result));
 /*
- * Writes the envelope and its ready line, makes file, name and directory
- * durable, in that order.  Only after a 0 may anyone say "250".  On -1 (errno)
- * nothing is left behind.
+ * Writes the envelope and its ready line, makes file and name durable.  Only
+ * after a 0 may anyone say "250".  On -1 (errno) nothing is left behind.
  */
 int	spool_commit(struct spool_file *, const struct envelope *)
 	    __attribute__((warn_unused_result));

@@ -67,6 +67,7 @@ serve(const struct config *cfg)
 		log_errno(NULL, "start-failed spool=%s", quoted(cfg->spool));
 		return EX_CANTCREAT;
 	}
+	spool_try_one_flush(&in.spool);
 	if (serve_mode() == SERVE_LISTEN)
 		status = serve_pool(&s, (unsigned)cfg->inject_workers);
 	else

@@ -134,9 +134,10 @@ open_file(struct msg *m)
 }
 
 /*
- * After a reboot the content is checked against the commit mark before its
- * first use.  A message from the future may be older than the boot too: the
- * clock was not set yet when this host came up.
+ * What was here before this process is checked against the commit mark before
+ * its first use: the power may have gone since, on this host or, with a disk
+ * that moved, on another.  A message from the future may be older than the
+ * process too: the clock was not set yet.
  */
 static int
 check_content(struct msg *m, int fd, struct envelope *env)
@@ -144,7 +145,7 @@ check_content(struct msg *m, int fd, struct envelope *env)
 	int right = 1;
 
 	if (!m->checked &&
-	    (env->arrived < Q.boot || env->arrived > date_now_usec()))
+	    (env->arrived < Q.started || env->arrived > date_now_usec()))
 		right = spool_verify(fd, m->size, env);
 	if (right == 1) {
 		m->checked = true;

@@ -21,7 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "date.h"
 #include "deadline.h"
+#include "history.h"
 #include "log.h"
 #include "privdrop.h"
 #include "queue.h"
@@ -36,17 +38,6 @@ usage(void)
 {
 	fprintf(stderr, "usage: %s [-C confdir]\n", getprogname());
 	exit(EX_USAGE);
-}
-
-/* When this host started: messages older than that are checked before use. */
-static int64_t
-boot_usec(void)
-{
-	struct timespec up, now;
-
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ((int64_t)now.tv_sec - up.tv_sec) * 1000000;
 }
 
 /*
@@ -197,13 +188,14 @@ main(int argc, char *argv[])
 	Q.cfg = config_or_die(confdir);
 	seams_init(Q.cfg);
 	open_spool();
-	Q.boot = boot_usec();
+	Q.started = date_now_usec();
 	Q.loop = loop_new();
 	Q.drain.fire = drain_over;
 	watch_signals();
 	watch_listeners();
 	sites_refresh(now_ms());
 	sites_state_load(now_ms());
+	history_start();
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);
 	sandbox_enter(SANDBOX_QUEUE, Q.cfg, NULL);

@@ -24,6 +24,7 @@
 
 #define SECTOR	512u
 #define BLOCK	4096u
+#define FIRST	4u		/* answers that are always cut points */
 
 enum variant {
 	DROPPED,	/* nothing of it */
@@ -259,7 +260,10 @@ before_flush(uint64_t pos)
 	return pos;
 }
 
-/* In turn: at an answer, before a flush, anywhere, at an answer. */
+/*
+ * The first answers, when even the directories were new; then in turn: at an
+ * answer, before a flush, at an answer, anywhere.
+ */
 static void
 propose(const char *ackfile, uint64_t count)
 {
@@ -268,7 +272,9 @@ propose(const char *ackfile, uint64_t count)
 	if (nentries == 0)
 		errx(1, "nothing was recorded");
 	for (uint64_t i = 0; i < count; i++) {
-		if (i % 2 == 0 && nacks > 0)
+		if (i < FIRST && i < nacks)
+			pos = acks[i];
+		else if (i % 2 == 0 && nacks > 0)
 			pos = acks[chance(nacks)];
 		else if (i % 4 == 1)
 			pos = before_flush(chance(nentries));

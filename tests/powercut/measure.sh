@@ -36,8 +36,8 @@ measure() {
 			printf '# %s, %2d clients%s: ' "$fs" $(set -- $what
 			    echo "$1") "$([ "${what#* }" = 4 ] ||
 			    echo ", delivering")"
-			for m in "" one "" one "" one; do
-				POWERCUT_MUTANT=${m:+inject-one-flush}
+			for m in two "" two "" two ""; do
+				POWERCUT_MUTANT=${m:+inject-two-flushes}
 				run_once $what
 			done
 			echo

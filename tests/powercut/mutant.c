@@ -6,11 +6,12 @@
  *   PROGRAM-no-dir-flush    fsync of a directory does nothing
  *   PROGRAM-no-flush        neither does
  *   PROGRAM-name-first      the name and its flush, then the content's flush
- *   PROGRAM-one-flush       the name, then one flush, of the file: no mutant
- *                           but what is tried (DESIGN, section 5)
+ *   PROGRAM-two-flushes     no mutant: the way of a file system that is not
+ *                           known (INTERNALS 3.6), which no-dir-flush needs too
  * PROGRAM is inject (the spool) or launch (which is local: the Maildir).
  */
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -44,27 +45,22 @@ real_fsync(int fd)
 	return real(fd);
 }
 
-/* Puts the flush of a file off until its directory's. */
+/* Puts the flush of a file off until its directory's was done. */
 static int
-hold(int fd)
+name_first(int fd, bool directory)
 {
+	int result = 0;
+
+	if (!directory) {
+		held = dup(fd);
+		return held == -1 ? -1 : 0;
+	}
+	result = real_fsync(fd);
+	if (held != -1 && result == 0)
+		result = real_fsync(held);
 	if (held != -1)
 		(void)close(held);
-	held = dup(fd);
-	return held == -1 ? -1 : 0;
-}
-
-static int
-release(int fd, bool directory)
-{
-	int result = directory ? real_fsync(fd) : 0;
-
-	if (held != -1) {
-		if (result == 0)
-			result = real_fsync(held);
-		(void)close(held);
-		held = -1;
-	}
+	held = -1;
 	return result;
 }
 
@@ -78,8 +74,20 @@ fsync(int fd)
 	    is_on(directory ? "no-dir-flush" : "no-file-flush"))
 		return 0;
 	if (is_on("name-first"))
-		return directory ? release(fd, true) : hold(fd);
-	if (is_on("one-flush"))
-		return directory ? release(fd, false) : hold(fd);
+		return name_first(fd, directory);
 	return real_fsync(fd);
+}
+
+int
+fstatfs(int fd, struct statfs *out)
+{
+	static int (*real)(int, struct statfs *);
+	int result;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "fstatfs");
+	result = real(fd, out);
+	if (is_on("two-flushes") || is_on("no-dir-flush"))
+		out->f_type = 0;
+	return result;
 }

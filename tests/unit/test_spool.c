@@ -240,6 +240,41 @@ a_small_message_takes_one_write(void **state)
 	assert_int_equal(calls, 7);
 }
 
+/* tests/powercut proves that this is enough, where it is done. */
+static void
+one_flush_comes_behind_the_name(void **state)
+{
+	char name[SPOOL_NAME_MAX + 1];
+
+	(void)state;
+	spool.one_flush = true;
+	assert_int_equal(deliver("body\n", 5, name, 0), 0);
+	/* openat flock write linkat fsync fcntl */
+	assert_int_equal(calls, 6);
+	assert_int_equal(fsyncs, 1);
+	check_message(name, "body\n", 5);
+	fail_errno = EIO;
+	assert_int_equal(deliver("body\n", 5, name, 4), -1);
+	assert_int_equal(fsyncs, 0);
+	assert_int_equal(visit(spool.queue, false), 1);
+}
+
+static void
+an_unknown_file_system_gets_two_flushes(void **state)
+{
+	struct spool other = SPOOL_INIT;
+
+	(void)state;
+	other.one_flush = true;
+	spool_try_one_flush(&other);		/* no directory at all */
+	assert_false(other.one_flush);
+	other.queue = open("/proc", O_RDONLY | O_DIRECTORY);
+	assert_int_not_equal(other.queue, -1);
+	spool_try_one_flush(&other);
+	assert_false(other.one_flush);
+	spool_close(&other);
+}
+
 /* Attack list D 65 to 67: whichever call fails, nothing is left. */
 static void
 fail_each(int error)
@@ -266,6 +301,9 @@ static void
 nothing_is_left_when_any_step_fails(void **state)
 {
 	(void)state;
+	fail_each(ENOSPC);
+	fail_each(EIO);
+	spool.one_flush = true;
 	fail_each(ENOSPC);
 	fail_each(EIO);
 }
@@ -479,6 +517,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		SPOOL_TEST(a_committed_message_is_there),
 		SPOOL_TEST(a_small_message_takes_one_write),
+		SPOOL_TEST(one_flush_comes_behind_the_name),
+		SPOOL_TEST(an_unknown_file_system_gets_two_flushes),
 		SPOOL_TEST(nothing_is_left_when_any_step_fails),
 		SPOOL_TEST(nothing_is_left_without_o_tmpfile_either),
 		SPOOL_TEST(an_abandoned_message_leaves_nothing),
