@@ -21,6 +21,12 @@
 #include "crash.h"
 #include "deadline.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED	true	/* such programs start ten times slower */
+#else
+#define SANITIZED	false
+#endif
+
 static const struct suite {
 	const char *name;
 	void	  (*run)(void);
@@ -66,10 +72,12 @@ main(int argc, char *argv[])
 	int ch;
 
 	O.seed = (unsigned long)time(NULL);
+	O.step = 1;
 	while ((ch = getopt(argc, argv, "n:r:svw:")) != -1)
 		switch (ch) {
 		case 's':
 			O.brief = true;
+			O.step = SANITIZED ? 4 : 1;
 			break;
 		case 'r':
 			O.seed = strtoul(optarg, NULL, 10);

@@ -99,6 +99,7 @@ extern struct tally T;
 extern struct options {
 	bool	 brief;		/* a part of everything: for make check */
 	bool	 verbose;
+	int	 step;		/* of single programs: every how many-th call */
 	unsigned long seed;
 	const char *way;	/* only this one (NULL: all) */
 	int	 nth;		/* only this call (0: all) */

@@ -48,7 +48,7 @@ static int
 step_of(bool walk, unsigned class)
 {
 	if (!O.brief || !walk)
-		return 1;
+		return O.step;
 	return class == C_OPEN || class == C_CLOSE ? 11 : 5;
 }
 

@@ -47,7 +47,7 @@ kill_way(const struct way *w, bool walk)
 	if (O.way != NULL && strcmp(O.way, w->name) != 0)
 		return;
 	tally_begin();
-	sweep(w, &r, O.brief && walk ? 13 : 1, false);
+	sweep(w, &r, O.brief && walk ? 13 : O.step, false);
 	(void)snprintf(what, sizeof(what), "kill -9 before every call: %s%s",
 	    w->name, walk ? ", in a running site" : "");
 	tally_end(what);

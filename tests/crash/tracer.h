@@ -13,7 +13,7 @@
 
 /* Classes of system calls; a rule counts the calls of a set of them. */
 enum {
-	C_OPEN	 = 0x001,	/* open, openat, creat */
+	C_OPEN	 = 0x001,	/* openat, creat */
 	C_WRITE	 = 0x002,	/* write, pwrite64, writev, pwritev */
 	C_SYNC	 = 0x004,	/* fsync, fdatasync */
 	C_LINK	 = 0x008,	/* link, linkat */
