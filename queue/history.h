@@ -50,6 +50,8 @@ struct env_rcpt;
 
 /* Opens today's file, removes the days that are too old.  Without it nothing is written. */
 void	history_start(void);
+/* Closes it: nothing is written from now on. */
+void	history_forget(void);
 /* The outcome of one recipient, as it stands in r; tls and dsn may be NULL. */
 void	history_add(enum history_what, const struct active *,
 	    const struct env_rcpt *r, const char *tls, const char *dsn);

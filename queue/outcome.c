@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "date.h"
+#include "history.h"
 #include "log.h"
 #include "queue.h"
 
@@ -70,6 +71,7 @@ outcome_done(struct active *a, unsigned n, const struct outcome *o)
 	    buf_str(&text));
 	r->state = RCPT_DONE;
 	set_last(r, o, buf_str(&text));
+	history_add(HISTORY_DONE, a, r, o->tls, NULL);
 	log_outcome(a, "delivered", r, "", buf_str(&text));
 	buf_release(&text);
 }
@@ -83,6 +85,7 @@ fail_text(struct active *a, unsigned n, const struct outcome *o,
 	envelope_fail(&a->lines, n, date_now_usec(), o->host, o->tls, text);
 	r->state = RCPT_FAILED;
 	set_last(r, o, text);
+	history_add(HISTORY_FAIL, a, r, o->tls, NULL);
 	log_outcome(a, "failed", r, "", text);
 }
 

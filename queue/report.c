@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "date.h"
+#include "history.h"
 #include "log.h"
 #include "queue.h"
 
@@ -33,6 +34,8 @@ mark_told(struct active *a, const char *sender, const char *dsn_id)
 			continue;
 		envelope_told(&a->lines, r->n, now, dsn_id);
 		r->state = RCPT_TOLD;
+		if (strcmp(dsn_id, "-") != 0)
+			history_add(HISTORY_BOUNCED, a, r, NULL, dsn_id);
 	}
 }
 

@@ -21,6 +21,7 @@
 
 #include "deadline.h"
 #include "foreign.h"
+#include "history.h"
 #include "log.h"
 #include "queue.h"
 
@@ -164,6 +165,7 @@ scan_event(const struct inotify_event *e)
 	    (m = msg_find(id)) != NULL && m->size == size &&
 	    m->active == NULL) {
 		log_event(id, "gone from=queue");
+		history_gone(id);
 		msg_forget(m);
 	}
 }
