@@ -243,7 +243,7 @@ active_run(void)
 
 	sites_refresh(now);
 
-	while (!Q.draining && Q.nactive < Q.active_max &&
+	while (!Q.draining && Q.nactive < Q.active_max && message_room() &&
 	    (m = msg_pop_due(now)) != NULL)
 		active_start(m);
 	sched_run();
@@ -251,7 +251,8 @@ active_run(void)
 	/* A full house is woken by the next message that leaves it. */
 	next = msg_next_due();
 	Q.tick.fire = tick;
-	if (next == INT64_MAX || Q.draining || Q.nactive >= Q.active_max)
+	if (next == INT64_MAX || Q.draining || Q.nactive >= Q.active_max ||
+	    !message_room())
 		loop_timer_clear(Q.loop, &Q.tick);
 	else
 		loop_timer_set(Q.loop, &Q.tick, next);

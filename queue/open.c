@@ -5,6 +5,7 @@
  * Way 4 of 8.  From: queue/active.c.  To: lib/spool_read.c, bad/, the log.
  * Nothing that lies in the directory can stop the queue manager.
  */
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -24,14 +25,52 @@
 #define LOCKED_MS	20		/* not acknowledged yet: doubled each time, */
 #define LOCKED_TIMES	6		/* as often as this */
 #define NO_FDS_MS	5000		/* descriptors or memory are short */
+#define TELL_MS		60000		/* which is told as often as this */
+#define FDS_KEPT	8		/* for agents, reports and resolve */
 #define UNREADABLE_MS	600000		/* the disk cannot read it */
 #define COPYING_S	60		/* a damaged file this young may be a cp under way */
 #define UNREADY_S	3600		/* one without its ready line: inject may be at it */
+
+static unsigned full_at;	/* messages at work when descriptors ran out, 0: never */
 
 static void
 retry_later(struct msg *m, int64_t ms)
 {
 	msg_due(m, now_ms() + ms);
+}
+
+bool
+message_room(void)
+{
+	return full_at == 0 || Q.nactive < full_at;
+}
+
+/*
+ * Messages at work must not take the descriptors that their agents and reports
+ * need: then nobody would ever end.  The lowest free number is what we get, so
+ * it says how many are left.
+ */
+static bool
+is_last(int fd)
+{
+	struct rlimit rl;
+
+	return Q.nactive > 0 && getrlimit(RLIMIT_NOFILE, &rl) == 0 &&
+	    (rlim_t)fd + FDS_KEPT >= rl.rlim_cur;
+}
+
+/* Not now: as soon as another one leaves, or in a moment if there is none. */
+static void
+postpone(struct msg *m)
+{
+	static int64_t told;
+
+	if (told == 0 || now_ms() - told > TELL_MS) {
+		log_errno(m->id, "postponed active=%u", Q.nactive);
+		told = now_ms();
+	}
+	full_at = Q.nactive;
+	retry_later(m, Q.nactive > 0 ? 0 : NO_FDS_MS);
 }
 
 /* Nothing that lies there already is replaced: name, name.1, name.2 ... */
@@ -104,8 +143,14 @@ open_file(struct msg *m)
 
 	spool_name(name, m->id, m->size);
 	fd = spool_open_file(Q.spool.queue, name);
+	if (fd != -1 && is_last(fd)) {
+		close(fd);
+		fd = -1;
+		errno = EMFILE;
+	}
 	if (fd != -1) {
 		m->locked = 0;
+		full_at += full_at > 0;	/* one more may be tried next time */
 		return fd;
 	}
 	switch (errno) {
@@ -120,8 +165,7 @@ open_file(struct msg *m)
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
-		log_errno(m->id, "postponed");
-		retry_later(m, NO_FDS_MS);
+		postpone(m);
 		break;
 	case EINVAL:
 		foreign_report(name, "no file of our own");

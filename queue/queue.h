@@ -187,6 +187,8 @@ void	scan_all(void);
  * decided what becomes of m, which may be gone (then the envelope is not set).
  */
 int	message_open(struct msg *, struct envelope *);
+/* Are there descriptors for one message more?  Else when one has left. */
+bool	message_room(void);
 
 /* active.c */
 /* Starts as many due messages as there is room for, and sets the tick. */
