@@ -15,6 +15,7 @@
 
 #define RECONNECT_MS	500
 #define TRIES		3	/* times a question may see its connection die */
+#define ASKED_MAX	500	/* questions under way: a list of 50,000 must not fill the socket */
 
 struct lookup {
 	struct active *active;
@@ -25,6 +26,8 @@ struct lookup {
 
 static struct {
 	struct lookup *head, *tail;
+	struct lookup *unasked;	/* the first that has not been asked on this connection */
+	unsigned asked;		/* questions under way */
 	struct peer peer;
 	bool	connected;
 	struct timer again;
@@ -49,6 +52,14 @@ ask(const struct lookup *l)
 	buf_release(&b);
 }
 
+static void
+ask_more(void)
+{
+	for (; L.connected && L.unasked != NULL && L.asked < ASKED_MAX;
+	    L.asked++, L.unasked = L.unasked->next)
+		ask(L.unasked);
+}
+
 void
 lookup_start(struct active *a, unsigned n)
 {
@@ -63,8 +74,10 @@ lookup_start(struct active *a, unsigned n)
 	else
 		L.tail->next = l;
 	L.tail = l;
+	if (L.unasked == NULL)
+		L.unasked = l;
 	if (L.connected)
-		ask(l);
+		ask_more();
 	else if (L.again.slot == 0)
 		lookup_connect();
 }
@@ -79,7 +92,12 @@ lookup_pop(void)
 	L.head = l->next;
 	if (L.head == NULL)
 		L.tail = NULL;
+	if (L.unasked == l)
+		L.unasked = l->next;	/* given up, never asked */
+	else if (L.asked > 0)
+		L.asked--;
 	free(l);
+	ask_more();
 	active_release(a);
 	/* One message's recipients go out together: not before all are known. */
 	if (L.head == NULL || L.head->active != a)
@@ -243,6 +261,8 @@ lookup_closed(struct peer *p, const char *why)
 {
 	(void)p;
 	L.connected = false;
+	L.unasked = L.head;
+	L.asked = 0;
 	L.targets = 0;
 	free(L.sender);
 	L.sender = NULL;
@@ -274,6 +294,5 @@ lookup_connect(void)
 		return;
 	}
 	L.connected = true;
-	for (struct lookup *l = L.head; l != NULL; l = l->next)
-		ask(l);
+	ask_more();
 }
