@@ -67,6 +67,8 @@ restarted() {		# at that time: tried by itself
 	before=$(attempts)
 	site_stop emc
 	set_clock "$1"
+	# Sites that rest are remembered; here the message's own time counts.
+	rm -f "$T/emc/spool/sites"
 	site_start emc
 	wait_for 10 more_than "$before"
 }
