@@ -11,6 +11,7 @@ top=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 B=$(cd "${1:-$top/build}" && pwd) || exit 1
 base=${TMPDIR:-/tmp}
 work=$(mktemp -d "$base/facteur-check.XXXXXX") || exit 1
+chmod 711 "$work"	# some tests become an ordinary user below it
 export B TOP="$top" TMPDIR="$work" FACTEUR_CHECK="$work"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1}"
 trap 'rm -rf "$work"' EXIT
