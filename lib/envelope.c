@@ -29,6 +29,7 @@ rcpt_release(struct env_rcpt *r)
 	free(r->from);
 	free(r->host);
 	free(r->text);
+	free(r->route);
 }
 
 void
@@ -321,5 +322,14 @@ void
 envelope_retry(struct buf *out, unsigned n, int64_t at)
 {
 	event(out, "retry", n, at);
+	buf_addc(out, '\n');
+}
+
+void
+envelope_route(struct buf *out, unsigned n, int64_t at, const char *host)
+{
+	event(out, "route", n, at);
+	buf_addc(out, ' ');
+	add_safe(out, host == NULL ? "-" : host);
 	buf_addc(out, '\n');
 }

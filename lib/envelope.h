@@ -40,6 +40,7 @@ struct env_rcpt {
 	int64_t	 tried;		/* usec spent trying, see envelope_tried() */
 	char	*host;		/* owned; of the last attempt, "mx1.d[192.0.2.1]", or NULL */
 	char	*text;		/* owned; its reply, control bytes as \xNN, or NULL */
+	char	*route;		/* owned; HOST:PORT an administrator wants it to go to, or NULL */
 };
 
 struct env_head {
@@ -94,6 +95,8 @@ void	envelope_told(struct buf *out, unsigned n, int64_t at, const char *dsn_id);
 void	envelope_delayed(struct buf *out, int64_t at, const char *dsn_id);
 /* "retry N TIME": an administrator wants recipient n (0: all) tried at once. */
 void	envelope_retry(struct buf *out, unsigned n, int64_t at);
+/* "route N TIME HOST:PORT": an administrator sends recipient n (0: all) another way; NULL: as usual again. */
+void	envelope_route(struct buf *out, unsigned n, int64_t at, const char *host);
 /* A recipient that an expansion adds. -1 with EINVAL for a control byte in it. */
 int	envelope_rcpt_line(struct buf *out, const struct env_rcpt *) __attribute__((warn_unused_result));
 
@@ -109,6 +112,16 @@ int	envelope_parse(struct envelope *, const char *text, size_t len) __attribute_
  * full), behind those of envelope_parse().  What is malformed is left out.
  */
 void	envelope_more(struct envelope *, const char *text, size_t len);
+/* What stands behind the ready line, line by line; strings are good during the call. */
+struct env_event {
+	const char *kind;	/* "defer", "done", "fail", "told", "delayed", "retry", "route" */
+	unsigned n;		/* the recipient; 0: all */
+	int64_t	 at, next;	/* usec since 1970; next: of a defer */
+	char	*host, *tls, *text;	/* of an attempt, or NULL; told, delayed: text is the report's ID; route: host */
+};
+/* Calls fn for each, oldest first; what is malformed or of another version is left out. */
+void	envelope_events(const char *text, size_t len,
+	    void (*fn)(const struct env_event *, void *), void *);
 /*
  * Counts the time since the last attempt (or the arrival) as spent trying: what
  * passed, but never less than 0 nor more than 8 hours, twice the longest

@@ -290,6 +290,30 @@ do_retry(struct envelope *e, struct env_line *c)
 	return true;
 }
 
+/* "route N TIME HOST:PORT", N 0 for all that are there; "-": as usual again */
+static bool
+do_route(struct envelope *e, struct env_line *c)
+{
+	char *host = NULL;
+	const char *s;
+	unsigned n;
+	size_t len;
+	int64_t at;
+
+	if (!line_number(c, e->nrcpts, &n) || !line_time(c, &at) ||
+	    !line_word(c, &s, &len) || !text_set(&host, s, len))
+		return false;
+	for (unsigned i = 0; i < e->nrcpts; i++) {
+		if (n != 0 && n != i + 1)
+			continue;
+		free(e->rcpts[i].route);
+		e->rcpts[i].route = strcmp(host, "-") == 0 ? NULL :
+		    xstrdup(host);
+	}
+	free(host);
+	return true;
+}
+
 #define ABOVE	1u		/* may stand above the ready line */
 #define BELOW	2u		/* may stand below it */
 
@@ -309,6 +333,7 @@ static const struct keyword {
 	{ "told",    do_told,	 BELOW },
 	{ "delayed", do_delayed, BELOW },
 	{ "retry",   do_retry,	 BELOW },
+	{ "route",   do_route,	 BELOW },
 };
 
 /* One whole line without its LF. NULL, or what is wrong with it. */
