@@ -71,6 +71,11 @@ static const struct right {
 	{ "remote",	"job",	   QUEUE },
 	{ "control",	"retry",   QUEUE | ROOT },
 	{ "control",	"status",  QUEUE | ROOT },
+	{ "control",	"look",	   QUEUE | ROOT },
+	{ "control",	"sites",   QUEUE | ROOT },
+	{ "control",	"recall",  QUEUE | ROOT },
+	{ "control",	"bounce",  QUEUE | ROOT },
+	{ "control",	"reroute", QUEUE | ROOT },
 };
 
 static struct {

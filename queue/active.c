@@ -16,6 +16,7 @@
 
 #include "date.h"
 #include "deadline.h"
+#include "history.h"
 #include "log.h"
 #include "queue.h"
 #include "unsaved.h"
@@ -30,13 +31,42 @@ retry_later(struct msg *m, int64_t ms)
 	msg_due(m, now_ms() + ms);
 }
 
+/* An administrator has ordered the bounce. */
+static void
+give_up(struct active *a, unsigned n)
+{
+	const struct env_rcpt *r = &a->env.rcpts[n - 1];
+	struct buf text = BUF_INIT;
+	struct outcome o = { .enhanced = "5.0.0" };
+
+	buf_addf(&text, "5.0.0 an administrator of %s has stopped trying",
+	    Q.cfg->hostname);
+	if (r->text != NULL)
+		buf_addf(&text, "; the last attempt said: %s", r->text);
+	o.text = buf_str(&text);
+	a->work[n - 1].step = STEP_SETTLED;
+	outcome_fail(a, n, &o);
+	buf_release(&text);
+}
+
+/* Where it goes is what resolve says, unless an administrator has said. */
+static void
+start_one(struct active *a, const struct env_rcpt *r)
+{
+	if (r->route != NULL)
+		sched_add(a, r->n, site_get(SITE_REMOTE, r->route, r->route),
+		    now_ms());
+	else
+		lookup_start(a, r->n);
+}
+
 static void
 start_recipients(struct active *a)
 {
 	int64_t now = date_now_usec();
-	bool forced = a->msg->forced;
+	bool forced = a->msg->forced, bounce = a->msg->bounce;
 
-	a->msg->forced = false;
+	a->msg->forced = a->msg->bounce = false;
 	a->forced = forced;
 	for (unsigned i = 0; i < a->env.nrcpts; i++) {
 		struct env_rcpt *r = &a->env.rcpts[i];
@@ -44,9 +74,11 @@ start_recipients(struct active *a)
 		if (r->state != RCPT_PENDING)
 			continue;
 		/* A next attempt that lies beyond every wait of ours: the clock was set back. */
-		if (forced || r->next <= now + SLACK_USEC ||
+		if (bounce)
+			give_up(a, r->n);
+		else if (forced || r->next <= now + SLACK_USEC ||
 		    r->next > now + (int64_t)LONGEST_MS * 1000)
-			lookup_start(a, r->n);
+			start_one(a, r);
 	}
 }
 
@@ -190,16 +222,45 @@ wait_for_next(const struct active *a)
 	return ms > LONGEST_MS ? LONGEST_MS : ms;
 }
 
+bool
+active_is_gone(const struct active *a)
+{
+	char name[SPOOL_NAME_MAX + 1];
+
+	spool_name(name, a->msg->id, a->msg->size);
+	return faccessat(Q.spool.queue, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1
+	    && errno == ENOENT;
+}
+
+/* An administrator has taken its file away. */
+static void
+message_gone(struct msg *m)
+{
+	log_event(m->id, "gone from=queue");
+	history_gone(m->id);
+	unsaved_forget(m->id);
+	msg_forget(m);
+}
+
 /* The round is over: report, remove, or wait for the next one. */
 static void
 active_finish(struct active *a)
 {
 	struct msg *m = a->msg;
 	struct site *site;
-	bool failed;
+	bool failed, gone;
 	int64_t wait;
 
 	(void)outcome_flush(a);
+	if (a->recalled) {
+		gone = active_is_gone(a);
+		active_free(a);
+		if (gone)
+			message_gone(m);
+		else
+			retry_later(m, 0);
+		return;
+	}
 	failed = envelope_failed(&a->env) > 0;
 	if (failed && !a->report_failed) {
 		a->open = 1;
@@ -218,6 +279,15 @@ active_finish(struct active *a)
 	active_free(a);
 	if (site == NULL)
 		retry_later(m, wait);
+}
+
+void
+active_recall(struct active *a)
+{
+	a->recalled = true;
+	a->open++;		/* until all is withdrawn */
+	sched_withdraw(a);
+	active_release(a);
 }
 
 void

@@ -21,9 +21,17 @@ static const struct verb {
 	int	  (*run)(const struct config *, int argc, char *argv[]);
 	const char *usage;
 } verbs[] = {
-	{ "ls",	   qadmin_ls,	 "ls [--json]" },
-	{ "show",  qadmin_show,	 "show ID" },
-	{ "retry", qadmin_retry, "retry ID... | --all" },
+	{ "ls",	     qadmin_ls,	     "ls [--json] [FILTER ...]" },
+	{ "show",    qadmin_show,    "show ID" },
+	{ "why",     qadmin_why,     "why ID | ADDRESS | SITE" },
+	{ "sites",   qadmin_sites,   "sites [--json] [GLOB]" },
+	{ "retry",   qadmin_retry,   "retry [-n] ID ... | FILTER ... | --all" },
+	{ "hold",    qadmin_hold,    "hold [-n] ID ... | FILTER ..." },
+	{ "release", qadmin_release, "release [-n] ID ... | FILTER ... | --all" },
+	{ "rm",	     qadmin_rm,	     "rm [-n] ID ... | FILTER ..." },
+	{ "bounce",  qadmin_bounce,  "bounce [-n] ID ... | FILTER ..." },
+	{ "reroute", qadmin_reroute, "reroute [-n] ID ... HOST:PORT" },
+	{ "mailq",   qadmin_mailq,   "mailq" },
 };
 #define NVERBS	(sizeof(verbs) / sizeof(verbs[0]))
 

@@ -75,6 +75,28 @@ visit(int dirfd, struct entry *e, int (*fn)(struct entry *, void *), void *arg,
 	return r;
 }
 
+bool
+entries_in_bad(int dir, const char *id)
+{
+	struct names names = { NULL, 0, 0 };
+	bool found = read_names(dir, id, &names) == 0 && names.n > 0;
+
+	free(names.v);
+	return found;
+}
+
+bool
+entry_is_held(const struct entry *e)
+{
+	return strcmp(e->dir, "hold") == 0;
+}
+
+bool
+rcpt_is_open(const struct env_rcpt *r)
+{
+	return r->state == RCPT_PENDING || r->state == RCPT_FAILED;
+}
+
 int
 entries_each(const struct config *cfg, const char *id,
     int (*fn)(struct entry *, void *), void *arg)

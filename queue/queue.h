@@ -20,7 +20,7 @@
  *   agent.c    the conversation with an agent
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      what a bounce says;  report.c  the conversation with inject
- *   control.c  the administrator's verbs
+ *   control.c  the administrator's verbs: control_look.c, control_act.c
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -44,6 +44,7 @@
 struct msg {
 	char	id[ID_LEN + 1];
 	bool	forced;			/* an administrator said: now */
+	bool	bounce;			/* an administrator said: give it up */
 	bool	on_trial;		/* found damaged once; looked at again */
 	bool	repeat;			/* it may have been delivered before a crash */
 	bool	checked;		/* its content, against the commit mark */
@@ -71,7 +72,7 @@ enum rcpt_step {
 struct rcpt_work {
 	enum rcpt_step step;
 	char	*address, *ext, *home;	/* owned; mailbox routes only */
-	struct site *site;		/* borrowed; STEP_PARKED only */
+	struct site *site;		/* STEP_PARKED: holds a reference; STEP_TASK: borrowed */
 };
 
 struct active {
@@ -81,6 +82,7 @@ struct active {
 	struct rcpt_work *work;		/* owned; [env.nrcpts] */
 	unsigned open;			/* recipients in LOOKUP or TASK, and a report under way */
 	struct buf lines;		/* owned; outcomes not yet appended */
+	bool	recalled;		/* its file has gone, or it is to be looked at anew: nothing more is started */
 	bool	report_failed;		/* inject would not take the report: later */
 	bool	forced;			/* an administrator said: now */
 	struct site *caller;		/* borrowed; the site that asked for this message and still expects it */
@@ -195,6 +197,13 @@ bool	message_room(void);
 void	active_run(void);
 /* A recipient has left LOOKUP or TASK, or the report has ended: goes on when it was the last one. */
 void	active_release(struct active *);
+/*
+ * Stops what has not been started for it; when the rest has ended, it is looked
+ * at anew at once.  May free it.
+ */
+void	active_recall(struct active *);
+/* Does its file lie in queue/ no more? */
+bool	active_is_gone(const struct active *);
 
 /* lookup.c */
 void	lookup_start(struct active *, unsigned n);
@@ -208,6 +217,10 @@ int64_t	sched_pass(int64_t now);
 void	sched_run(void);
 /* A running task has ended with this result; t is still the caller's. */
 void	sched_ended(struct site *, const struct task *, enum site_result, int64_t now);
+/* Takes the message's tasks that wait out of all lists. The caller holds a share in active->open. */
+void	sched_withdraw(struct active *);
+/* Is recipient n of it, in STEP_TASK, in a task that waits? Else it runs. */
+bool	sched_is_waiting(const struct active *, unsigned n);
 /* The next task of a site, or NULL. */
 struct task *sched_next_task(struct site *, enum turn *turn_out);
 /* A message whose site is closed or has enough waits in the site's list. */

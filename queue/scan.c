@@ -161,9 +161,13 @@ scan_event(const struct inotify_event *e)
 	}
 	/* Gone: an administrator's rm or mv, or our own. */
 	foreign_gone(e->name);
-	if (spool_name_parse(e->name, id, &size) &&
-	    (m = msg_find(id)) != NULL && m->size == size &&
-	    m->active == NULL) {
+	if (!spool_name_parse(e->name, id, &size) ||
+	    (m = msg_find(id)) == NULL || m->size != size)
+		return;
+	if (m->active != NULL) {
+		if (active_is_gone(m->active))
+			active_recall(m->active);
+	} else {
 		log_event(id, "gone from=queue");
 		history_gone(id);
 		msg_forget(m);

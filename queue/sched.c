@@ -140,6 +140,10 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		s->ncoming--;
 		s->refs--;
 	}
+	if (a->recalled) {
+		a->work[n - 1].step = STEP_IDLE;
+		return;
+	}
 	if (a->forced)
 		site_probe_now(&s->flow, now);
 	if (!a->forced && (site_closed_until(&s->flow, now) > 0 ||
@@ -149,6 +153,7 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		return;
 	}
 	a->work[n - 1].step = STEP_TASK;
+	a->work[n - 1].site = s;
 	a->open++;
 	if (task_takes(large->tail, a, n)) {
 		t = large->tail;
@@ -225,6 +230,57 @@ task_back(struct site *s, struct task *t)
 		l->tail = t;
 	s->waiting++;
 	s->small++;
+}
+
+static void
+withdraw_list(struct site *s, struct tasks *l, bool small, struct active *a)
+{
+	struct tasks keep = { NULL, NULL };
+	struct task *t;
+
+	while ((t = tasks_take(l)) != NULL) {
+		if (t->active != a) {
+			tasks_append(&keep, t);
+			continue;
+		}
+		s->waiting--;
+		s->small -= small;
+		for (unsigned i = 0; i < t->n; i++) {
+			a->work[t->rcpt[i] - 1].step = STEP_IDLE;
+			active_release(a);
+		}
+		free(t);
+	}
+	*l = keep;
+}
+
+static void
+withdraw_from(struct site *s, void *arg)
+{
+	for (int turn = 0; turn < 2; turn++)
+		for (int large = 0; large < 2; large++)
+			withdraw_list(s, &s->wait[turn][large], large == 0,
+			    arg);
+}
+
+void
+sched_withdraw(struct active *a)
+{
+	site_each(withdraw_from, a);
+}
+
+bool
+sched_is_waiting(const struct active *a, unsigned n)
+{
+	const struct site *s = a->work[n - 1].site;
+
+	for (int i = 0; i < 4; i++)
+		for (const struct task *t = s->wait[i / 2][i % 2].head;
+		    t != NULL; t = t->next)
+			for (unsigned k = 0; t->active == a && k < t->n; k++)
+				if (t->rcpt[k] == n)
+					return true;
+	return false;
 }
 
 /* The site rests from now on: what waits for it lets go of its message. */

@@ -16,15 +16,33 @@
 /* Becomes another of our programs; it finds the configuration as we did. */
 static _Noreturn void
 become(const struct config *cfg, const char *program, const char *arg1,
-    const char *arg2)
+    const char *arg2, const char *arg3)
 {
 	const char *path = program_path(program);
-	const char *argv[] = { program, arg1, arg2, NULL };
+	const char *argv[] = { program, arg1, arg2, arg3, NULL };
 
 	if (setenv("FACTEUR_CONF", cfg->confdir, 1) == -1)
 		err(EX_OSERR, "setenv");
 	execv(path, (char *const *)(uintptr_t)argv);
 	err(EX_UNAVAILABLE, "%s", path);
+}
+
+/* -q; -qI, -qR, -qS: what stands anywhere in ID, recipient or sender. */
+static _Noreturn void
+retry(const struct config *cfg, const struct sendmail_options *o)
+{
+	struct buf glob = BUF_INIT;
+
+	if (o->retry_filter == NULL)
+		become(cfg, "qadmin", "retry", "--all", "--yes");
+	buf_addf(&glob, "%s=*", o->retry_filter);
+	for (const char *p = o->retry_text; *p != '\0'; p++) {
+		if (strchr("*?[\\", *p) != NULL)
+			buf_addc(&glob, '\\');
+		buf_addc(&glob, *p);
+	}
+	buf_addc(&glob, '*');
+	become(cfg, "qadmin", "retry", buf_str(&glob), "--yes");
 }
 
 int
@@ -44,11 +62,11 @@ main(int argc, char *argv[])
 	cfg = config_or_die(o.confdir);
 	switch (o.mode) {
 	case MODE_SMTP:
-		become(cfg, "smtpd", "-r", "local");
+		become(cfg, "smtpd", "-r", "local", NULL);
 	case MODE_LIST:
-		become(cfg, "qadmin", "ls", NULL);
+		become(cfg, "qadmin", "mailq", NULL, NULL);
 	case MODE_RETRY:
-		become(cfg, "qadmin", "retry", "--all");
+		retry(cfg, &o);
 	case MODE_SUBMIT:
 	case MODE_NOTHING:
 		status = sendmail_submit(cfg, &o);

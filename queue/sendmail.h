@@ -21,6 +21,7 @@ struct sendmail_options {	/* strings are borrowed from argv */
 	const char *sender;	/* -f, -r; NULL: the caller */
 	const char *name;	/* -F; NULL: from the password file */
 	const char *notify, *ret, *envid;	/* -N -R -V */
+	const char *retry_filter, *retry_text;	/* -qR and its like: an option of `facteur retry`; NULL: all */
 	bool	from_header;	/* -t */
 	bool	ignore_dots;	/* -i, -oi */
 	bool	body8;		/* -B8BITMIME */

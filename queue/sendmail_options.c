@@ -20,7 +20,7 @@ usage(void)
 	fprintf(stderr, "usage: sendmail [-ti] [-C confdir] [-f sender] "
 	    "[-F name] [-N notify] [-R ret]\n"
 	    "                [-V envid] [-B body] [recipient ...]\n"
-	    "       sendmail -bs | -bp | -q\n");
+	    "       sendmail -bs | -bp | -q[Itext | Rtext | Stext]\n");
 	exit(EX_USAGE);
 }
 
@@ -86,6 +86,27 @@ body(struct sendmail_options *o, const char *arg)
 		errx(EX_USAGE, "-B: 7BIT or 8BITMIME");
 }
 
+/* -q, -q30m (we always run), -qItext, -qRtext, -qStext */
+static void
+retry(struct sendmail_options *o, const char *arg)
+{
+	static const struct { char letter; const char *filter; } kinds[] = {
+		{ 'I', "--id" }, { 'R', "--recipient" }, { 'S', "--sender" }
+	};
+
+	o->mode = MODE_RETRY;
+	if (arg == NULL || *arg == '\0' || (*arg >= '0' && *arg <= '9'))
+		return;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (*arg == kinds[i].letter && arg[1] != '\0') {
+			o->retry_filter = kinds[i].filter;
+			o->retry_text = clean(arg + 1, 'q');
+			return;
+		}
+	errx(EX_USAGE, "-q%s: -qItext, -qRtext and -qStext choose messages by "
+	    "ID, recipient or sender", clean(arg, 'q'));
+}
+
 static void
 one_option(struct sendmail_options *o, int ch, const char *arg)
 {
@@ -104,7 +125,7 @@ one_option(struct sendmail_options *o, int ch, const char *arg)
 		o->mode = mode(arg);
 		break;
 	case 'q':
-		o->mode = MODE_RETRY;
+		retry(o, arg);
 		break;
 	case 't':
 		o->from_header = true;

@@ -1,0 +1,322 @@
+/*
+ * qadmin_why.c - `facteur why`: where a message is, what happened to it, what
+ * happens next, and what can be done about it.
+ *
+ * Runs as the caller.  From: the spool, its history, queue/control_look.c.
+ * What is not known is not said.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "date.h"
+#include "history.h"
+#include "log.h"
+#include "qadmin_why.h"
+
+/* ---- what happened ---- */
+
+struct telling {
+	const struct why *why;
+	unsigned n;		/* the recipient spoken of */
+};
+
+static void
+print_reply(const char *host, const char *tls, const char *text)
+{
+	bool reply = host != NULL && strspn(text, "0123456789") == 3;
+
+	if (host != NULL && strcmp(host, "-") != 0)
+		printf(" %s", quoted(host));
+	if (tls != NULL)
+		printf(", %s", quoted(tls));
+	printf("%s%s\n", reply ? " said " : ": ", quoted(text));
+}
+
+static void
+tell_event(const struct env_event *v, void *arg)
+{
+	static const struct { const char *kind, *words; } kinds[] = {
+		{ "defer", "put off:" }, { "done", "delivered:" },
+		{ "fail", "failed for good:" }
+	};
+	const struct telling *t = arg;
+
+	if (v->n != t->n && v->n != 0)
+		return;
+	printf("    ");
+	print_time(v->at);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(v->kind, kinds[i].kind) == 0) {
+			printf("  %s", kinds[i].words);
+			print_reply(v->host, v->tls, v->text);
+			return;
+		}
+	if (strcmp(v->kind, "told") == 0)
+		printf(strcmp(v->text, "-") == 0 ?
+		    "  nobody was told of the failure: there is no sender, or "
+		    "he asked not to be told\n" :
+		    "  the sender was told, by the message %s\n",
+		    quoted(v->text));
+	else if (strcmp(v->kind, "delayed") == 0)
+		printf("  the sender was told that it takes longer\n");
+	else if (strcmp(v->kind, "retry") == 0)
+		printf("  an administrator wanted it tried at once\n");
+	else
+		printf("  an administrator sent it %s%s\n",
+		    strcmp(v->host, "-") == 0 ? "its usual way again" : "to ",
+		    strcmp(v->host, "-") == 0 ? "" : quoted(v->host));
+}
+
+static void
+tell_events(const struct why *w, const struct entry *e, unsigned n)
+{
+	struct telling t = { w, n };
+	size_t len = e->env.used;
+	char *text = xmalloc(len + 1);
+	ssize_t got = pread(e->fd, text, len, (off_t)e->size);
+
+	if (got > 0)
+		envelope_events(text, (size_t)got, tell_event, &t);
+	free(text);
+}
+
+/* ---- one message ---- */
+
+static void
+tell_advice(const struct env_rcpt *r)
+{
+	const char *advice = cause_advice(r->text, env_rcpt_is_reply(r));
+
+	if (advice != NULL && r->state != RCPT_DONE)
+		printf("    What to do: %s\n", advice);
+}
+
+static void
+tell_rcpt(struct why *w, const struct entry *e, const struct env_rcpt *r)
+{
+	printf("To ");
+	print_address(r->addr);
+	if (r->parent != 0 && r->parent <= e->env.nrcpts) {
+		printf(", which ");
+		print_address(e->env.rcpts[r->parent - 1].addr);
+		printf(" leads to");
+	}
+	printf(": %s\n", r->state == RCPT_PENDING ? r->attempts > 0 ?
+	    "not delivered yet" : "no attempt has ended yet" :
+	    r->state == RCPT_DONE ? "done with" : r->state == RCPT_FAILED ?
+	    "failed" : "failed, and reported");
+	tell_events(w, e, r->n);
+	if (rcpt_is_open(r))
+		why_next(w, e, r);
+	tell_advice(r);
+}
+
+static void
+tell_place(const struct why *w, const struct entry *e)
+{
+	if (entry_is_held(e))
+		printf("It is held: nothing happens until `facteur release "
+		    "%s`.\n", e->id);
+	else if (!w->connected)
+		printf("It is in the queue. The queue manager cannot be asked "
+		    "(%s), so what follows is what stands in its file.\n",
+		    w->no_control);
+	else if (w->state != NULL && strcmp(w->state, "active") == 0)
+		printf("It is in the queue, and being worked on.\n");
+	else
+		printf("It is in the queue.\n");
+}
+
+static bool
+is_asked_for(const struct why *w, const char *address)
+{
+	return w->address == NULL || strcasecmp(w->address, address) == 0;
+}
+
+static int
+why_entry(struct entry *e, void *arg)
+{
+	struct why *w = arg;
+	bool sender = e->readable && is_asked_for(w, e->env.sender);
+	unsigned n = 0;
+
+	for (unsigned i = 0; e->readable && i < e->env.nrcpts; i++)
+		n += is_asked_for(w, e->env.rcpts[i].addr);
+	if (w->address != NULL && !sender && n == 0)
+		return 0;
+	why_look(w, e->id);
+	if (w->shown++ > 0)
+		putchar('\n');
+	printf("%s, %lld bytes", e->id, (long long)e->size);
+	if (!e->readable) {
+		printf(": its file in %s/ is damaged (%s). If it is not being "
+		    "copied at this moment, the queue manager moves it to bad/ "
+		    "within two hours.\n", e->dir, quoted(e->env.damage));
+		return 0;
+	}
+	printf(", from ");
+	print_address(e->env.sender);
+	printf(", arrived ");
+	print_when(e->env.arrived, w->now);
+	printf(".\n");
+	tell_place(w, e);
+	for (unsigned i = 0; i < e->env.nrcpts; i++)
+		if (sender || is_asked_for(w, e->env.rcpts[i].addr))
+			tell_rcpt(w, e, &e->env.rcpts[i]);
+	return 0;
+}
+
+/* ---- what has left the queue ---- */
+
+struct past { struct why *why; const char *id; };
+
+static int
+tell_past(const struct history_line *l, void *arg)
+{
+	static const char *const words[] = { "delivered:", "failed for good:",
+		"reported to the sender:", "taken out of queue/ by hand" };
+	struct past *p = arg;
+
+	if (p->id != NULL ? strcmp(l->id, p->id) != 0 :
+	    strcasecmp(l->to, p->why->address) != 0 &&
+	    strcasecmp(l->from, p->why->address) != 0)
+		return 0;
+	if (p->why->shown++ == 0)
+		printf("What the history knows:\n");
+	print_time(l->time);
+	printf(" %s", l->id);
+	if (l->what != HISTORY_GONE) {
+		printf(" from ");
+		print_address(l->from);
+		printf(" to ");
+		print_address(l->to);
+	}
+	printf("  %s", (size_t)l->what < 4 ? words[l->what] : "");
+	if (l->what == HISTORY_BOUNCED)
+		printf(" by the message %s\n",
+		    l->dsn == NULL ? "(unknown)" : l->dsn);
+	else if (l->what == HISTORY_GONE)
+		putchar('\n');
+	else
+		print_reply(l->host, l->tls, l->text);
+	return 0;
+}
+
+static void
+tell_history(struct why *w, const char *id)
+{
+	struct past p = { w, id };
+	unsigned before = w->shown;
+
+	w->shown = 0;
+	if (before > 0)
+		putchar('\n');
+	if (history_each(w->cfg, id, tell_past, &p) == -1 && errno != ENOENT)
+		warn("%s/history", w->cfg->spool);
+	w->shown += before;
+}
+
+/* ---- what was asked ---- */
+
+static int
+is_bad(const struct config *cfg, const char *id)
+{
+	struct spool spool = SPOOL_INIT;
+	int found = 0;
+
+	if (spool_open(&spool, cfg->spool, false) == -1)
+		return 0;
+	found = entries_in_bad(spool.bad, id);
+	spool_close(&spool);
+	return found;
+}
+
+static int
+visit_all(struct why *w, const char *id)
+{
+	int n = entries_each(w->cfg, id, why_entry, w);
+
+	if (n == -1)
+		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s",
+		    w->cfg->spool);
+	return n;
+}
+
+static int
+why_id(struct why *w, const char *id)
+{
+	(void)visit_all(w, id);
+	if (w->shown == 0 && is_bad(w->cfg, id)) {
+		w->shown++;
+		printf("%s lies in bad/: its file is not what we write. The "
+		    "log says why (`damaged`); once mended, mv it back to "
+		    "queue/.\n", id);
+	}
+	if (w->shown == 0)
+		tell_history(w, id);
+	if (w->shown > 0)
+		return EX_OK;
+	printf("%s is not in the queue, and the history knows nothing of it: "
+	    "it was never here, its history has been removed, or there is "
+	    "none. The log may tell more.\n", id);
+	return EX_DATAERR;
+}
+
+static int
+why_address(struct why *w, const char *address)
+{
+	w->address = address;
+	(void)visit_all(w, NULL);
+	if (w->shown == 0)
+		printf("No message from or to %s is in the queue.\n",
+		    quoted(address));
+	tell_history(w, NULL);
+	return EX_OK;
+}
+
+static int
+why_host(struct why *w, const char *name)
+{
+	if (!w->connected) {
+		warnx("the queue manager, which knows the sites, cannot be "
+		    "asked: %s", w->no_control);
+		return EX_TEMPFAIL;
+	}
+	if (!why_site(w, name)) {
+		printf("Nothing is known of %s: nothing is on its way there, "
+		    "and nothing went wrong there lately.\n", quoted(name));
+		return EX_DATAERR;
+	}
+	printf("    `facteur ls --site '...'` lists the messages.\n");
+	return EX_OK;
+}
+
+int
+qadmin_why(const struct config *cfg, int argc, char *argv[])
+{
+	struct why w = { .cfg = cfg, .now = date_now_usec() };
+	int status;
+
+	if (argc != 1 || argv[0][0] == '-')
+		errx(EX_USAGE, "usage: facteur why ID | ADDRESS | SITE");
+	w.connected = control_open(cfg, &w.control) == 0;
+	if (!w.connected)
+		w.no_control = xstrdup(strerror(errno));
+	if (is_id(argv[0], strlen(argv[0])))
+		status = why_id(&w, argv[0]);
+	else if (strchr(argv[0], '@') != NULL)
+		status = why_address(&w, argv[0]);
+	else
+		status = why_host(&w, argv[0]);
+	if (w.connected)
+		stream_release(&w.control);
+	why_forget(&w);
+	free(w.no_control);
+	return print_finish(status);
+}

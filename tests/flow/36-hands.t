@@ -1,0 +1,207 @@
+# The administrator's eyes and hands, with a site that answers, one that is
+# down, and one that rests: do the tools and the directory tell the same story?
+. "$(dirname "$0")/lib.sh"
+
+zones() {
+	cat <<-END
+	emc.fr MX 10 mx.emc.fr
+	mx.emc.fr A $EMC
+	yahoo.co.uk MX 10 mx.yahoo.co.uk
+	mx.yahoo.co.uk A $YAHOO
+	dead.example A 127.0.0.9
+	rest.example A 127.0.0.10
+	END
+}
+
+two_sites
+q=$T/emc/spool/queue
+hold=$T/emc/spool/hold
+
+tool() {		# ARG...: its output is $T/out; how it ended
+	timeout 20 "$FACTEUR" -C "$T/emc" "$@" >"$T/out" 2>&1 </dev/null
+}
+
+clean() {		# nothing in the output that a terminal would obey
+	[ -s "$T/out" ] && ! LC_ALL=C tr -d '\n' <"$T/out" |
+	    LC_ALL=C grep -q '[[:cntrl:]]'
+}
+
+send() {		# SENDER TO...
+	from=$1
+	shift
+	"$B/bin/sendmail" -C "$T/emc" -f "$from" "$@" <"$T/m"
+}
+
+tried() {		# GLOB N: so many of them have been tried and put off
+	tool ls --recipient "$1" && [ "$(grep -c deferred "$T/out")" -ge "$2" ]
+}
+
+rests() {
+	tool sites rest.example && grep -q 'rests for' "$T/out"
+}
+
+# parser: every line is one JSON object; prints what the expression makes of it
+parse() {		# JQ-EXPRESSION
+	jq -r "$1" <"$T/out" | sort | tr '\n' ' '
+}
+
+listed() {		# DIR: the IDs that lie there
+	ls "$1" | cut -d. -f1 | sort | tr '\n' ' '
+}
+
+message "$T/m" <<END
+Nobody will get this.
+END
+ok "a message for a host that is down" send jean-bob@emc.fr x@dead.example
+ok "a second one, from somebody else" send marie@emc.fr 'y$(id)@dead.example'
+ok "it is tried, and put off" wait_for 10 tried '*@dead.example' 2
+for i in 1 2 3 4 5 6 7 8; do
+	send jean-bob@emc.fr "r$i@rest.example"
+done
+ok "after five failed connections a site rests" wait_for 15 rests
+has "sites tells its last error" "$T/out" 'last error: .*Connection refused'
+ok "sites --json" tool sites --json
+is "is JSON, and knows it too" \
+    "$(parse 'select(.site == "rest.example") | .rest_ms > 200000')" "true "
+
+# ---- eyes ----
+ok "ls --json" tool ls --json
+is "lists what lies in the directory, and nothing else" "$(parse .id)" \
+    "$(listed "$q")"
+ok "--recipient finds one" tool ls --json --recipient 'x@*'
+is "by its address" "$(parse '.recipients[0].address')" 'x@dead.example '
+ok "--sender, in any case" tool ls --json --sender MARIE@emc.fr
+is "finds hers" "$(parse .sender)" 'marie@emc.fr '
+ok "--site" tool ls --json --site 'dead.*'
+is "finds both" "$(parse .id | wc -w)" 2
+ok "--reason" tool ls --json --reason 'connection REFUSED' --site dead.example
+is "finds both" "$(parse .id | wc -w)" 2
+ok "--age <1h" tool ls --json --age '<1h'
+is "finds all" "$(parse .id | wc -w)" 10
+ok "--age >1h" tool ls --age '>1h'
+has "finds none" "$T/out" 'No message matches'
+tool ls --age soon
+is "an age that is none is a mistake" $? 64
+
+tool ls --json --recipient 'x@*'
+id=$(parse .id)
+id=${id% }
+ok "why ID" tool why "$id"
+has "tells where it is" "$T/out" 'It is in the queue'
+has "what happened" "$T/out" 'put off: .*Connection refused'
+next=$(sed -n 's/.*next=\([^ ]*\)\..*/\1/p' "$q/$id".* | tail -n 1)
+has "what happens next, as the file has it" "$T/out" "attempt at $next"
+has "and what to do" "$T/out" 'What to do: .*port'
+ok "without a control byte" clean
+ok "why ADDRESS" tool why x@dead.example
+has "finds the message" "$T/out" "^$id,"
+ok "why SITE" tool why rest.example
+has "tells that it rests" "$T/out" 'rests until'
+has "and how many wait" "$T/out" 'wait'
+tool ls --json --recipient 'r8@*'
+parked=$(parse .id)
+ok "why ID, of one that waits for a site" tool why "${parked% }"
+has "tells for which, and why it rests" "$T/out" 'rest.example rests until'
+tool why 2222222222222222
+is "what was never here is not explained" $? 65
+
+# ---- hands ----
+ok "hold -n" tool hold -n --site dead.example
+has "counts" "$T/out" '^2 messages found'
+has "and does nothing" "$T/out" 'Nothing has been done'
+is "not a thing" "$(listed "$hold")" ''
+ok "hold" tool hold "$id"
+is "moves the file" "$(listed "$hold")" "$id "
+ok "ls --held" tool ls --json --held
+is "finds it" "$(parse .id)" "$id "
+ok "why" tool why "$id"
+has "tells what ends that" "$T/out" "until .facteur release $id"
+tool retry "$id"
+is "what is held is not tried" $? 65
+ok "mv by hand is a release" mv "$hold/$(ls "$hold")" "$q/"
+tool release "$id"
+is "which is then refused" $? 65
+ok "hold by filter" tool hold --recipient 'x@*'
+ok "release by filter" tool release --all
+has "says how many" "$T/out" '^1 message released'
+is "nothing is held" "$(listed "$hold")" ''
+if script -qec true /dev/null >/dev/null 2>&1; then
+	script -qec "$FACTEUR -C $T/emc rm --site dead.example" /dev/null \
+	    >"$T/out" 2>&1 </dev/null
+	has "a filter on a terminal wants --yes" "$T/out" 'add --yes'
+	is "and nothing was removed" "$(ls "$q" | wc -l)" 10
+else
+	skip "a filter on a terminal wants --yes" "no script(1)"
+fi
+tool rm
+is "rm alone removes nothing" $? 64
+
+before=$(messages emc marie@emc.fr)
+ok "rm" tool rm --sender 'marie@*'
+has "says that nobody is told" "$T/out" '^1 message removed; nobody is told'
+is "one is gone" "$(ls "$q" | wc -l)" 9
+
+bounced() {
+	[ "$(messages emc jean-bob@emc.fr)" -ge 1 ]
+}
+gone() {
+	! ls "$q/$1".* 2>/dev/null | grep -q . &&
+	    ! ls "$hold/$1".* 2>/dev/null | grep -q .
+}
+ok "hold it" tool hold "$id"
+ok "bounce takes what is held, too" tool bounce "$id"
+ok "and tells the sender" wait_for 10 bounced
+ok "in words" grep -q 'an administrator of mx.emc.fr has stopped trying' \
+    "$(newest emc jean-bob@emc.fr)"
+ok "with what the host had said" grep -q 'Connection refused' \
+    "$(newest emc jean-bob@emc.fr)"
+ok "the message leaves" wait_for 10 gone "$id"
+if [ -d "$T/emc/spool/history" ]; then
+	ok "why still knows" tool why "$id"
+	has "that it failed" "$T/out" 'failed for good'
+else
+	skip "why still knows" "this build keeps no history"
+fi
+is "nobody was told of what rm removed" "$(messages emc marie@emc.fr)" "$before"
+
+tool ls --json --recipient 'r1@*'
+one=$(parse .id)
+one=${one% }
+tool reroute "$one" 'x;y'
+is "reroute wants HOST:PORT" $? 0
+has "and says so" "$T/out" 'not HOST:PORT'
+ok "reroute to a host that answers" tool reroute "$one" "$YAHOO:$SMTP"
+refused() {		# for it is no relay: but it was asked, and nobody else
+	grep -q "^$one failed .*host=[^ ]*\[$YAHOO\] .*550" "$T/emc.log"
+}
+ok "is followed at once, past the site that rests" wait_for 10 refused
+
+# ---- the old ways ----
+ok "mailq" "$B/bin/mailq" -C "$T/emc"
+"$B/bin/mailq" -C "$T/emc" >"$T/out"
+has "has a head as scripts expect it" "$T/out" '^-*Queue ID-* --Size--'
+has "counts as they expect it" "$T/out" '^-- [0-9]* Kbytes in 7 Requests\.$'
+is "lists what lies in the directory" \
+    "$(sed -n 's/^\([0-9a-z]\{16\}\).*/\1/p' "$T/out" | sort | tr '\n' ' ')" \
+    "$(listed "$q")"
+"$B/bin/sendmail" -C "$T/emc" -qRr2@rest >"$T/out" 2>&1
+is "sendmail -qR" $? 0
+has "tries those" "$T/out" '^1 message will be tried now'
+"$B/bin/sendmail" -C "$T/emc" -qSnobody >"$T/out" 2>&1
+has "sendmail -qS tries none if none is meant" "$T/out" '^0 messages found'
+"$B/bin/sendmail" -C "$T/emc" "-qI$(listed "$q" | cut -c1-16)" >"$T/out" 2>&1
+has "sendmail -qI one" "$T/out" '^1 message '
+
+# ---- without a queue manager ----
+ok "the site ends" site_stop emc
+ok "ls, with nobody running" tool ls
+has "lists" "$T/out" '^7 messages'
+other=$(listed "$q" | cut -c1-16)
+ok "why" tool why "$other"
+has "tells whom it could not ask" "$T/out" 'cannot be asked'
+ok "hold needs nobody" tool hold "$other"
+ok "rm neither" tool rm "$other"
+ok "and it is gone" gone "$other"
+tool retry --all
+is "retry does" $? 75
+done_testing
