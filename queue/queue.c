@@ -23,6 +23,7 @@
 
 #include "date.h"
 #include "deadline.h"
+#include "history.h"
 #include "log.h"
 #include "privdrop.h"
 #include "queue.h"
@@ -194,6 +195,7 @@ main(int argc, char *argv[])
 	watch_listeners();
 	sites_refresh(now_ms());
 	sites_state_load(now_ms());
+	history_start();
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);
 	sandbox_enter(SANDBOX_QUEUE, Q.cfg, NULL);
