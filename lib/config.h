@@ -35,6 +35,7 @@ struct config {
 	int64_t	 recipients_max;	/* for one message: 1000 */
 	int64_t	 queue_lifetime;	/* seconds: 5d */
 	int64_t	 bounce_lifetime;	/* seconds: 1d */
+	int64_t	 delay_notice;		/* seconds: 4h; 0: none */
 	int64_t	 history_days;		/* 14; 0: no history */
 	int64_t	 remote_concurrency;	/* deliveries at once to other hosts: 100 */
 	int64_t	 local_concurrency;	/* 20 */

@@ -258,9 +258,10 @@ event(struct buf *out, const char *word, unsigned n, int64_t at)
 	date_iso(out, at, 6);
 }
 
-/* ' HOST tls=X "text"' and the line's end */
+/* ' HOST tls=X report=X "text"' and the line's end */
 static void
-told_by(struct buf *out, const char *host, const char *tls, const char *text)
+told_by(struct buf *out, const char *host, const char *tls,
+    enum rcpt_report report, const char *text)
 {
 	buf_addc(out, ' ');
 	add_safe(out, host == NULL || *host == '\0' ? "-" : host);
@@ -268,6 +269,8 @@ told_by(struct buf *out, const char *host, const char *tls, const char *text)
 		buf_adds(out, " tls=");
 		add_safe(out, tls);
 	}
+	if (report != REPORT_NONE)
+		buf_addf(out, " report=%s", rcpt_report_text(report));
 	buf_addc(out, ' ');
 	log_quote(out, text == NULL ? "" : text);
 	buf_addc(out, '\n');
@@ -280,15 +283,22 @@ envelope_defer(struct buf *out, unsigned n, int64_t at, int64_t next,
 	event(out, "defer", n, at);
 	buf_adds(out, " next=");
 	date_iso(out, next, 6);
-	told_by(out, host, tls, text);
+	told_by(out, host, tls, REPORT_NONE, text);
 }
 
 void
 envelope_done(struct buf *out, unsigned n, int64_t at, const char *host,
     const char *tls, const char *text)
 {
+	envelope_done_owing(out, n, at, host, tls, REPORT_NONE, text);
+}
+
+void
+envelope_done_owing(struct buf *out, unsigned n, int64_t at, const char *host,
+    const char *tls, enum rcpt_report report, const char *text)
+{
 	event(out, "done", n, at);
-	told_by(out, host, tls, text);
+	told_by(out, host, tls, report, text);
 }
 
 void
@@ -296,7 +306,7 @@ envelope_fail(struct buf *out, unsigned n, int64_t at, const char *host,
     const char *tls, const char *text)
 {
 	event(out, "fail", n, at);
-	told_by(out, host, tls, text);
+	told_by(out, host, tls, REPORT_NONE, text);
 }
 
 void

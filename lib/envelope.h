@@ -20,6 +20,14 @@ enum rcpt_state {
 	RCPT_TOLD		/* the DSN about it is committed */
 };
 
+/* What the sender is owed about a recipient that is DONE (RFC 3464 section 2.3.3). */
+enum rcpt_report {
+	REPORT_NONE,
+	REPORT_DELIVERED,	/* it lies in its mailbox, or with its list */
+	REPORT_RELAYED,		/* taken by a host that sends no such reports */
+	REPORT_EXPANDED		/* gone on to the several addresses behind it */
+};
+
 #define NOTIFY_NEVER	1u
 #define NOTIFY_SUCCESS	2u
 #define NOTIFY_FAILURE	4u
@@ -35,6 +43,8 @@ struct env_rcpt {
 	unsigned parent;	/* the recipient it was expanded from, 0: none */
 	/* What the replay found. */
 	enum rcpt_state state;
+	enum rcpt_report report; /* of a DONE one: owed, and not yet told */
+	bool	 delay_told;	/* the delay notice was sent when it was here */
 	unsigned attempts;	/* defer lines */
 	int64_t	 last, next;	/* usec since 1970: last attempt, next attempt; 0: none yet */
 	int64_t	 tried;		/* usec spent trying, see envelope_tried() */
@@ -89,6 +99,8 @@ void	envelope_ready(struct buf *out, uint32_t crc);
  */
 void	envelope_defer(struct buf *out, unsigned n, int64_t at, int64_t next, const char *host, const char *tls, const char *text);
 void	envelope_done(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
+/* The same, with the report that is owed about it until a `told` line says it is committed. */
+void	envelope_done_owing(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, enum rcpt_report, const char *text);
 void	envelope_fail(struct buf *out, unsigned n, int64_t at, const char *host, const char *tls, const char *text);
 void	envelope_told(struct buf *out, unsigned n, int64_t at, const char *dsn_id);
 /* "delayed TIME ID": the delay notice is committed. */
@@ -135,6 +147,10 @@ unsigned notify_parse(const char *);
 /* Recipients that are PENDING; FAILED (not told). */
 unsigned envelope_pending(const struct envelope *);
 unsigned envelope_failed(const struct envelope *);
+/* Recipients about whose success a report is owed. */
+unsigned envelope_owed(const struct envelope *);
+/* "delivered", "relayed", "expanded"; NULL for REPORT_NONE. */
+const char *rcpt_report_text(enum rcpt_report);
 /* Is the last outcome's text the other host's reply ("550 5.1.1 ..."), not our own words about it? */
 bool	env_rcpt_is_reply(const struct env_rcpt *);
 /* The earliest next of the pending ones; INT64_MAX when none is pending; 0 when one was never tried. */

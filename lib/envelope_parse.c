@@ -176,8 +176,19 @@ do_ready(struct envelope *e, struct env_line *c)
 struct outcome {
 	struct env_rcpt *rcpt;
 	int64_t at, next;
+	enum rcpt_report report;
 	char *host, *text;	/* owned */
 };
+
+/* A word of a version to come owes nothing that we could tell. */
+static enum rcpt_report
+read_report(const struct env_pair *p)
+{
+	for (int i = REPORT_DELIVERED; i <= REPORT_EXPANDED; i++)
+		if (pair_value_is(p, rcpt_report_text((enum rcpt_report)i)))
+			return (enum rcpt_report)i;
+	return REPORT_NONE;
+}
 
 static bool
 read_outcome(struct envelope *e, struct env_line *c, bool defer,
@@ -202,6 +213,8 @@ read_outcome(struct envelope *e, struct env_line *c, bool defer,
 
 		if (line_pair(c, &p) != 1)
 			return false;
+		if (pair_is(&p, "report"))
+			o->report = read_report(&p);
 	}
 	return text_set_quoted(&o->text, c->p, (size_t)(c->end - c->p));
 }
@@ -218,6 +231,7 @@ outcome(struct envelope *e, struct env_line *c, enum rcpt_state state)
 		if (state == RCPT_PENDING)
 			envelope_tried(e, r, o.at);
 		r->state = state;
+		r->report = state == RCPT_DONE ? o.report : REPORT_NONE;
 		r->last = o.at;
 		r->next = o.next;
 		r->attempts += state == RCPT_PENDING;
@@ -260,6 +274,7 @@ do_told(struct envelope *e, struct env_line *c)
 		return false;
 	if (e->rcpts[n - 1].state == RCPT_FAILED)
 		e->rcpts[n - 1].state = RCPT_TOLD;
+	e->rcpts[n - 1].report = REPORT_NONE;
 	return true;
 }
 
@@ -271,6 +286,8 @@ do_delayed(struct envelope *e, struct env_line *c)
 	if (!line_time(c, &at))
 		return false;
 	e->delay_told = true;
+	for (unsigned i = 0; i < e->nrcpts; i++)
+		e->rcpts[i].delay_told = true;
 	return true;
 }
 

@@ -60,6 +60,19 @@ notify_parse(const char *s)
 	return (bits & NOTIFY_NEVER) && bits != NOTIFY_NEVER ? 0 : bits;
 }
 
+const char *
+rcpt_report_text(enum rcpt_report report)
+{
+	static const char *const words[] = {
+		[REPORT_NONE] = NULL,
+		[REPORT_DELIVERED] = "delivered",
+		[REPORT_RELAYED] = "relayed",
+		[REPORT_EXPANDED] = "expanded",
+	};
+
+	return words[report];
+}
+
 void
 envelope_tried(const struct envelope *e, struct env_rcpt *r, int64_t now)
 {
@@ -91,6 +104,16 @@ unsigned
 envelope_failed(const struct envelope *e)
 {
 	return count(e, RCPT_FAILED);
+}
+
+unsigned
+envelope_owed(const struct envelope *e)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->nrcpts; i++)
+		n += e->rcpts[i].report != REPORT_NONE;
+	return n;
 }
 
 int64_t

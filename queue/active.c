@@ -16,6 +16,7 @@
 
 #include "date.h"
 #include "deadline.h"
+#include "dsn.h"
 #include "history.h"
 #include "log.h"
 #include "queue.h"
@@ -92,6 +93,14 @@ may_be_expired(const struct msg *m)
 	return date_now_usec() - id_usec(m->id) > life * 1000000;
 }
 
+/* Old enough that its sender might have to be told that it takes longer? */
+static bool
+may_be_late(const struct msg *m)
+{
+	return !m->delay_told && Q.cfg->delay_notice > 0 &&
+	    date_now_usec() - id_usec(m->id) > Q.cfg->delay_notice * 1000000;
+}
+
 static void
 active_start(struct msg *m)
 {
@@ -100,7 +109,8 @@ active_start(struct msg *m)
 	struct envelope env;
 	int fd;
 
-	if (!sched_leaves(m, m->forced || may_be_expired(m), now_ms(), &caller))
+	if (!sched_leaves(m, m->forced || may_be_expired(m) ||
+	    may_be_late(m), now_ms(), &caller))
 		return;
 	if ((fd = message_open(m, &env)) == -1) {
 		sched_missed(caller);
@@ -203,11 +213,15 @@ waits_for(const struct active *a)
 	return s;
 }
 
-/* Milliseconds until the next attempt of a recipient that has one. */
+/* Milliseconds until the next attempt of a recipient that has one, or the delay notice. */
 static int64_t
 wait_for_next(const struct active *a)
 {
-	int64_t next = INT64_MAX, ms;
+	int64_t now = date_now_usec(), next, ms;
+
+	next = dsn_delay_left(Q.cfg, &a->env, now);
+	if (next != INT64_MAX)
+		next += now;
 
 	for (unsigned i = 0; i < a->env.nrcpts; i++) {
 		const struct env_rcpt *r = &a->env.rcpts[i];
@@ -216,7 +230,7 @@ wait_for_next(const struct active *a)
 		    a->work[i].step != STEP_PARKED)
 			next = r->next;
 	}
-	ms = (next - date_now_usec()) / 1000;
+	ms = (next - now) / 1000;
 	if (ms < 1000)
 		return 1000;
 	return ms > LONGEST_MS ? LONGEST_MS : ms;
@@ -248,7 +262,7 @@ active_finish(struct active *a)
 {
 	struct msg *m = a->msg;
 	struct site *site;
-	bool failed, gone;
+	bool untold, gone;
 	int64_t wait;
 
 	(void)outcome_flush(a);
@@ -261,19 +275,21 @@ active_finish(struct active *a)
 			retry_later(m, 0);
 		return;
 	}
-	failed = envelope_failed(&a->env) > 0;
-	if (failed && !a->report_failed) {
+	untold = report_is_due(a);
+	if (untold && !a->report_failed) {
 		a->open = 1;
 		report_start(a);
 		active_release(a);
 		return;
 	}
-	if (!failed && envelope_pending(&a->env) == 0) {
+	if (!untold && envelope_pending(&a->env) == 0) {
 		remove_message(a);
 		return;
 	}
-	site = failed ? NULL : waits_for(a);
-	wait = failed ? REPORT_MS : wait_for_next(a);
+	m->delay_told = dsn_delay_left(Q.cfg, &a->env, date_now_usec()) ==
+	    INT64_MAX;
+	site = untold ? NULL : waits_for(a);
+	wait = untold ? REPORT_MS : wait_for_next(a);
 	if (site != NULL)
 		sched_park_msg(m, site, now_ms());
 	active_free(a);

@@ -147,6 +147,9 @@ frame_rcpt(struct agent *g, struct ctl *c)
 	a->work[n - 1].step = STEP_SETTLED;
 	note_result(g, c, strcmp(status, "done") == 0);
 	o.slower = t->result == SITE_SLOWER || t->result == SITE_CROWDED;
+	/* A host that knows DSN goes on from here, the others end it. */
+	o.report = g->site->kind == SITE_LOCAL ? REPORT_DELIVERED :
+	    ctl_yes(c, "dsn") ? REPORT_NONE : REPORT_RELAYED;
 	if (strcmp(status, "done") == 0)
 		outcome_done(a, n, &o);
 	else if (strcmp(status, "fail") == 0)
@@ -271,8 +274,9 @@ send_job(struct agent *g, const struct task *t)
 		ctl_add(&b, "site", g->site->key);
 		ctl_add(&b, "body", env->body8 ? "8bit" : NULL);
 		ctl_add(&b, "utf8", env->utf8 ? "yes" : NULL);
-		ctl_add(&b, "ret", env->ret);
-		ctl_add(&b, "envid", env->envid);
+		/* They are the sender's; a list's owner has sent none. */
+		ctl_add(&b, "ret", first->from == NULL ? env->ret : NULL);
+		ctl_add(&b, "envid", first->from == NULL ? env->envid : NULL);
 	}
 	ctl_end(&b);
 	add_heads(&b, env, t->rcpt[0]);

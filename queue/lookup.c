@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "deadline.h"
+#include "dsn.h"
 #include "log.h"
 #include "queue.h"
 
@@ -32,7 +33,8 @@ static struct {
 	bool	connected;
 	struct timer again;
 	unsigned targets;	/* `to` frames of an alias that are still to come */
-	unsigned added;
+	unsigned count;		/* and of all that it has */
+	unsigned added;		/* recipients that have come of them */
 	char	*sender;	/* owner-: sender of the list's recipients */
 } L;
 
@@ -158,13 +160,20 @@ route_remote(struct ctl *c, const char *relay)
 	    now_ms());
 }
 
-/* An alias has told all its targets: the recipient itself is done with. */
+/*
+ * An alias has told all its targets: the recipient itself is done with.  For
+ * its sender it has arrived at a list, or the only target answers for it.
+ */
 static void
 alias_end(void)
 {
 	struct outcome o = { .enhanced = "2.0.0", .text = "expanded" };
 	struct active *a = L.head->active;
 
+	if (L.sender != NULL)
+		o.report = REPORT_DELIVERED;
+	else if (L.count != 1 || L.added != 1)
+		o.report = REPORT_EXPANDED;
 	a->work[L.head->n - 1].step = STEP_SETTLED;
 	outcome_done(a, L.head->n, &o);
 	free(L.sender);
@@ -180,6 +189,27 @@ has_recipient(const struct envelope *env, const char *addr, bool exact)
 		    env->rcpts[i].exact == exact)
 			return true;
 	return false;
+}
+
+/*
+ * What the sender has asked for goes along, but not to the members of a list
+ * (RFC 3461 section 5.2.7): their reports are for its owner.
+ */
+static void
+inherit(const struct envelope *env, const struct env_rcpt *parent,
+    struct env_rcpt *r)
+{
+	if (L.sender != NULL) {
+		r->from = xstrdup(L.sender);
+		return;
+	}
+	/* A stranger must not make another host tell where an alias leads. */
+	r->notify = dsn_inherited(parent->notify, L.count == 1 &&
+	    dsn_may_hear_success(Q.cfg, env));
+	if (parent->orcpt != NULL)
+		r->orcpt = xstrdup(parent->orcpt);
+	if (parent->from != NULL)
+		r->from = xstrdup(parent->from);
 }
 
 /*
@@ -202,13 +232,8 @@ alias_target(struct ctl *c)
 		parent = &a->env.rcpts[L.head->n - 1];
 		r->exact = exact;
 		r->parent = parent->n;
-		r->notify = parent->notify;
-		if (parent->orcpt != NULL)
-			r->orcpt = xstrdup(parent->orcpt);
-		if (L.sender != NULL)
-			r->from = xstrdup(L.sender);
-		else if (parent->from != NULL)
-			r->from = xstrdup(parent->from);
+		inherit(&a->env, parent, r);
+		L.added++;
 		if (envelope_rcpt_line(&a->lines, r) == 0)
 			lookup_start(a, r->n);
 		else
@@ -225,6 +250,8 @@ route(struct ctl *c)
 
 	if (strcmp(kind, "alias") == 0) {
 		L.targets = (unsigned)ctl_num(c, "count", 0, 100000, 0);
+		L.count = L.targets;
+		L.added = 0;
 		if (ctl_get(c, "sender") != NULL)
 			L.sender = xstrdup(ctl_get(c, "sender"));
 		if (L.targets == 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "date.h"
+#include "dsn.h"
 #include "history.h"
 #include "log.h"
 #include "queue.h"
@@ -60,6 +61,17 @@ log_outcome(const struct active *a, const char *event,
 	    quoted(text));
 }
 
+/* Is a report about this success owed to the sender? */
+static enum rcpt_report
+owed(const struct active *a, const struct env_rcpt *r, enum rcpt_report report)
+{
+	if ((r->notify & NOTIFY_SUCCESS) == 0 ||
+	    *dsn_sender(&a->env, r) == '\0' ||
+	    !dsn_may_hear_success(Q.cfg, &a->env))
+		return REPORT_NONE;
+	return report;
+}
+
 void
 outcome_done(struct active *a, unsigned n, const struct outcome *o)
 {
@@ -67,7 +79,9 @@ outcome_done(struct active *a, unsigned n, const struct outcome *o)
 	struct buf text = BUF_INIT;
 
 	full_text(&text, o);
-	envelope_done(&a->lines, n, date_now_usec(), o->host, o->tls,
+	r->last = date_now_usec();
+	r->report = owed(a, r, o->report);
+	envelope_done_owing(&a->lines, n, r->last, o->host, o->tls, r->report,
 	    buf_str(&text));
 	r->state = RCPT_DONE;
 	set_last(r, o, buf_str(&text));
@@ -82,7 +96,8 @@ fail_text(struct active *a, unsigned n, const struct outcome *o,
 {
 	struct env_rcpt *r = &a->env.rcpts[n - 1];
 
-	envelope_fail(&a->lines, n, date_now_usec(), o->host, o->tls, text);
+	r->last = date_now_usec();
+	envelope_fail(&a->lines, n, r->last, o->host, o->tls, text);
 	r->state = RCPT_FAILED;
 	set_last(r, o, text);
 	history_add(HISTORY_FAIL, a, r, o->tls, NULL);

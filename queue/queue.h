@@ -19,7 +19,8 @@
  *   parked.c   messages that wait for a site
  *   agent.c    the conversation with an agent
  *   outcome.c  what is written behind the message, and what follows from it
- *   dsn.c      what a bounce says;  report.c  the conversation with inject
+ *   dsn.c      who is told what; dsn_text.c  in which words
+ *   report.c   the conversation with inject
  *   control.c  the administrator's verbs: control_look.c, control_act.c
  */
 #ifndef QUEUE_QUEUE_H
@@ -38,7 +39,6 @@
 
 #define ACTIVE_MAX	4000	/* messages worked on at once: one descriptor each, so fewer where those are short */
 #define TASK_RCPTS	50	/* recipients of one task at most */
-#define DSN_FULL_MAX	50000	/* messages up to this size are returned whole */
 #define AGENT_IDLE_MS	5000	/* an agent without work is kept this long */
 
 struct msg {
@@ -48,6 +48,7 @@ struct msg {
 	bool	on_trial;		/* found damaged once; looked at again */
 	bool	repeat;			/* it may have been delivered before a crash */
 	bool	checked;		/* its content, against the commit mark */
+	bool	delay_told;		/* no delay notice is (or will be) due */
 	unsigned char locked;		/* times in a row it was found locked */
 	int64_t	size;			/* of the message, bytes */
 	int64_t	due;			/* monotonic ms; 0: a first attempt, at once */
@@ -275,6 +276,7 @@ struct outcome {
 	const char *enhanced;	/* "4.7.1" or NULL */
 	const char *text;	/* never NULL */
 	bool	slower;		/* a rate-limit reply: again in a minute, not in five */
+	enum rcpt_report report; /* what a sender who wants to know is told of a success */
 };
 void	outcome_done(struct active *, unsigned n, const struct outcome *);
 void	outcome_defer(struct active *, unsigned n, const struct outcome *);
@@ -287,23 +289,12 @@ bool	outcome_waited(struct active *, unsigned n, const struct site *, int64_t no
 /* Appends what was collected to the queue file. -1 with errno: logged, the lines are kept, and the message goes on. */
 int	outcome_flush(struct active *);
 
-/* dsn.c */
-/* Who hears about recipient r: the owner of the list it came from, else the sender. */
-const char *dsn_sender(const struct envelope *, const struct env_rcpt *);
-/* Is r one of those that a report to `sender` speaks of? FAILED, its own to hear of, and wanted. */
-bool	dsn_reports(const struct envelope *, const char *sender, const struct env_rcpt *);
-/*
- * Writes the failure report for `sender` to out: a whole message with LF line
- * ends, about nobody but those dsn_reports() names. -1 with errno.
- */
-int	dsn_compose(const struct config *, const struct envelope *,
-	    const char *sender, const char *id, int fd, int64_t size,
-	    int64_t now_usec, struct buf *out) __attribute__((warn_unused_result));
-
 /* report.c */
+/* Has something happened that a sender must be told of now? */
+bool	report_is_due(const struct active *);
 /*
- * Sends a report about FAILED recipients to the first of their senders, or settles that none is
- * due.  Takes a share in active->open until done; called again while any are left.
+ * Tells the first of them, or settles that none is to be told.  Takes a share in
+ * active->open until done; called again while report_is_due().
  */
 void	report_start(struct active *);
 

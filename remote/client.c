@@ -105,6 +105,7 @@ set_peer(const struct client *c, struct outcome *o)
 	(void)strlcpy(o->host, c->host, sizeof(o->host));
 	(void)strlcpy(o->ip, c->ip, sizeof(o->ip));
 	(void)strlcpy(o->tls, tls != NULL ? tls : "", sizeof(o->tls));
+	o->dsn = c->caps.dsn;
 }
 
 void

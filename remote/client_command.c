@@ -30,6 +30,44 @@ put_xtext(struct client *c, const char *key, const char *value)
 	buf_release(&b);
 }
 
+/* The code point at *s, which is moved behind it; the text is well-formed. */
+static unsigned long
+next_point(const char **s)
+{
+	const unsigned char *p = (const unsigned char *)*s;
+	unsigned long c = *p++;
+	int more = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+
+	c &= more == 0 ? 0xff : 0x3fu >> more;
+	for (; more > 0 && *p != '\0'; more--)
+		c = c << 6 | (*p++ & 0x3f);
+	*s = (const char *)p;
+	return c;
+}
+
+/*
+ * "rfc822;x@y", or "utf-8;x@y" in the form of RFC 6533 section 3 that every
+ * host may be sent: \x{HEX} for what is not plain.
+ */
+static void
+put_orcpt(struct client *c, const char *orcpt)
+{
+	if (strncasecmp(orcpt, "utf-8;", 6) != 0) {
+		put_xtext(c, "ORCPT", orcpt);
+		return;
+	}
+	stream_puts(&c->io, " ORCPT=utf-8;");
+	for (const char *p = orcpt + 6; *p != '\0'; ) {
+		unsigned long point = next_point(&p);
+
+		if (point > ' ' && point < 0x7f && point != '+' &&
+		    point != '=' && point != '\\')
+			stream_printf(&c->io, "%c", (int)point);
+		else
+			stream_printf(&c->io, "\\x{%02lX}", point);
+	}
+}
+
 /* A word of letters and commas, in capitals. */
 static void
 put_word(struct client *c, const char *key, const char *value)
@@ -76,7 +114,7 @@ put_rcpt(struct client *c, const struct rcpt *rcpt)
 	if (c->caps.dsn && rcpt->notify != NULL)
 		put_word(c, "NOTIFY", rcpt->notify);
 	if (c->caps.dsn && rcpt->orcpt != NULL)
-		put_xtext(c, "ORCPT", rcpt->orcpt);
+		put_orcpt(c, rcpt->orcpt);
 	stream_puts(&c->io, "\r\n");
 }
 

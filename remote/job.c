@@ -191,6 +191,7 @@ add_outcome(struct buf *b, const struct rcpt *r)
 	ctl_add(b, "tls", or_null(o->tls));
 	if (o->code != 0)
 		ctl_addn(b, "code", o->code);
+	ctl_add(b, "dsn", o->dsn ? "yes" : NULL);
 	ctl_add(b, "phase", or_null(o->phase));
 	ctl_add(b, "text", o->text);
 	ctl_end(b);

@@ -27,6 +27,7 @@ struct outcome {		/* a plain value: copied freely, owns nothing */
 	char	 host[256];	/* "": none was reached */
 	char	 ip[64];
 	char	 tls[16];	/* "TLSv1.3"; "" in the clear */
+	bool	 dsn;		/* that host reports on itself (RFC 3461) */
 	char	 text[600];	/* the reply with its code, or our words */
 };
 

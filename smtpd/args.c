@@ -188,6 +188,63 @@ set_notify(void *to, struct view v)
 	return v.s[-1] != ',';		/* nothing may be missing at the end */
 }
 
+/*
+ * RFC 6533 section 3: in an address of type utf-8 each character may stand as
+ * \x{HEX}.  Appends the character; bytes used, 0: not of that form.
+ */
+static size_t
+embedded(const char *s, struct buf *out)
+{
+	char *end;
+	unsigned long c;
+
+	if (strncmp(s, "\\x{", 3) != 0 || !isxdigit((unsigned char)s[3]))
+		return 0;
+	c = strtoul(s + 3, &end, 16);
+	if (*end != '}' || end - s > 9 || c < 0x20 || c == 0x7f ||
+	    c > 0x10ffff)
+		return 0;
+	if (c < 0x80)
+		buf_addc(out, (char)c);
+	else if (c < 0x800)
+		buf_addf(out, "%c%c", (int)(0xc0 | c >> 6),
+		    (int)(0x80 | (c & 0x3f)));
+	else if (c < 0x10000)
+		buf_addf(out, "%c%c%c", (int)(0xe0 | c >> 12),
+		    (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+	else
+		buf_addf(out, "%c%c%c%c", (int)(0xf0 | c >> 18),
+		    (int)(0x80 | (c >> 12 & 0x3f)),
+		    (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+	return (size_t)(end - s) + 1;
+}
+
+/* utf-8-addr-xtext or utf-8-addr-unitext; NULL: malformed. */
+static char *
+utf8_value(struct view v)
+{
+	char *text = xstrndup(v.s, v.len);
+	struct buf out = BUF_INIT;
+	bool ok = v.len > 0;
+
+	for (const char *p = text; ok && *p != '\0'; ) {
+		unsigned char c = (unsigned char)*p;
+		size_t used = c == '\\' ? embedded(p, &out) : 1;
+
+		if (c <= ' ' || c == 0x7f || c == '+' || c == '=' ||
+		    used == 0 || (c > 0x7f && !v.utf8))
+			ok = false;
+		else if (c != '\\')
+			buf_addc(&out, *p);
+		p += used;
+	}
+	free(text);
+	if (ok && is_utf8(buf_str(&out), out.len))
+		return buf_detach(&out);
+	buf_release(&out);
+	return NULL;
+}
+
 /* "rfc822;xtext": a type, which is an atom, and an address. */
 static bool
 set_orcpt(void *to, struct view v)
@@ -202,7 +259,9 @@ set_orcpt(void *to, struct view v)
 	for (size_t i = 0; i < type.len; i++)
 		if (!isalnum((unsigned char)type.s[i]) && type.s[i] != '-')
 			return false;
-	if ((addr = xtext_value(v, ORCPT_MAX)) == NULL)
+	addr = view_is(type, "utf-8") ? utf8_value(v) :
+	    xtext_value(v, ORCPT_MAX);
+	if (addr == NULL)
 		return false;
 	buf_add(&out, type.s, type.len);
 	buf_addc(&out, ';');

@@ -291,6 +291,30 @@ a_recipient_only_moves_forward(void **state)
 }
 
 static void
+a_success_is_owed_until_it_is_told(void **state)
+{
+	struct envelope e;
+	struct buf tail = BUF_INIT;
+
+	(void)state;
+	envelope_done_owing(&tail, 1, NOON, "h", "TLSv1.3", REPORT_RELAYED,
+	    "250 ok");
+	envelope_delayed(&tail, NOON, "25x2t8n3chy05l4w");
+	replay(&e, &tail);
+	assert_int_equal(e.rcpts[0].state, RCPT_DONE);
+	assert_int_equal(e.rcpts[0].report, REPORT_RELAYED);
+	assert_int_equal(envelope_owed(&e), 1);
+	assert_true(e.rcpts[1].delay_told);
+	envelope_release(&e);
+	envelope_told(&tail, 1, NOON + HOUR, "25x2t8n3chy05l4w");
+	replay(&e, &tail);
+	assert_int_equal(e.rcpts[0].state, RCPT_DONE);
+	assert_int_equal(envelope_owed(&e), 0);
+	envelope_release(&e);
+	buf_release(&tail);
+}
+
+static void
 a_retry_is_due_at_once(void **state)
 {
 	struct envelope e;
@@ -422,6 +446,7 @@ main(void)
 		cmocka_unit_test(a_torn_tail_is_cut_off),
 		cmocka_unit_test(outcomes_add_up_to_a_state),
 		cmocka_unit_test(a_recipient_only_moves_forward),
+		cmocka_unit_test(a_success_is_owed_until_it_is_told),
 		cmocka_unit_test(a_retry_is_due_at_once),
 		cmocka_unit_test(an_expansion_adds_recipients_behind_the_mark),
 		cmocka_unit_test(a_hostile_host_name_stays_on_its_line),
