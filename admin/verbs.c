@@ -61,7 +61,8 @@ static const struct verb {
 	    "a message from stdin to another host, now" },
 	{ "local", NULL, "local", false, "ADDRESS",
 	    "a message from stdin into a Maildir, now" },
-	{ "queue", NULL, "queue", false, "...", "the scheduler by hand" },
+	{ "queue", NULL, "queue", false, "--plan 6h",
+	    "the attempts to come" },
 	{ "version", version, NULL, false, "", "what this is" },
 	{ "help", help, NULL, false, "", "this table" },
 };

@@ -13,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@
 static _Noreturn void
 usage(void)
 {
-	fprintf(stderr, "usage: %s [-C confdir]\n", getprogname());
+	fprintf(stderr, "usage: %s [-C confdir] [--plan 6h]\n", getprogname());
 	exit(EX_USAGE);
 }
 
@@ -164,23 +165,45 @@ watch_listeners(void)
 	}
 }
 
+/* The same scheduler in thought only: a program of its own, which writes nothing. */
+static _Noreturn void
+run_plan(const char *confdir, char *span)
+{
+	char option[] = "-C", name[] = "plan";
+	char *dir = confdir == NULL ? NULL : xstrdup(confdir);
+	char *with[] = { name, option, dir, span, NULL };
+	char *without[] = { name, span, NULL };
+
+	(void)execv(program_path("plan"), dir == NULL ? without : with);
+	err(EX_OSERR, "%s", program_path("plan"));
+}
+
 int
 main(int argc, char *argv[])
 {
+	static const struct option words[] = {
+		{ "plan", required_argument, NULL, 'p' }, { NULL, 0, NULL, 0 }
+	};
 	const char *confdir = NULL;
+	char *plan = NULL;
 	int ch;
 
 	setprogname(argv[0]);
-	while ((ch = getopt(argc, argv, "C:")) != -1)
+	while ((ch = getopt_long(argc, argv, "C:", words, NULL)) != -1)
 		switch (ch) {
 		case 'C':
 			confdir = optarg;
+			break;
+		case 'p':
+			plan = optarg;
 			break;
 		default:
 			usage();
 		}
 	if (argc != optind)
 		usage();
+	if (plan != NULL)
+		run_plan(confdir, plan);
 
 	process_init();
 	log_init("queue");
