@@ -220,6 +220,21 @@ parameters_are_sent_where_they_were_offered(void **state)
 }
 
 static void
+an_original_recipient_in_utf8_is_sent_in_ascii(void **state)
+{
+	(void)state;
+	begin(SCRIPT{ GREET, { '>', "250-hi\r\n250 DSN\r\n" },
+	    MAIL, OK, { '=', "RCPT TO:<billy@yahoo.test> "
+	    "ORCPT=utf-8;\\x{E9}\\x{1F600}\\x{2B}@y" }, OK, DATA, GO, BODY,
+	    OK, END }, "billy");
+	job.rcpts[0].orcpt =
+	    xstrdup("utf-8;\xc3\xa9\xf0\x9f\x98\x80+@y");
+	deliver(&remote_state, &client, &job);
+	expect(0, DONE, "2.0.0", "final");
+	end();
+}
+
+static void
 the_connection_takes_further_messages(void **state)
 {
 	(void)state;
@@ -614,6 +629,7 @@ main(void)
 		cmocka_unit_test(an_empty_message_is_a_message),
 		cmocka_unit_test(a_peer_without_ehlo_gets_helo),
 		cmocka_unit_test(parameters_are_sent_where_they_were_offered),
+		cmocka_unit_test(an_original_recipient_in_utf8_is_sent_in_ascii),
 		cmocka_unit_test(the_connection_takes_further_messages),
 		cmocka_unit_test(a_kept_connection_that_ended_is_replaced),
 		cmocka_unit_test(

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../../smtpd/smtpd.h"
@@ -248,6 +249,36 @@ all_parameters_of_rcpt_are_kept(void **state)
 	rcpt_release(&r);
 }
 
+/* RFC 6533 section 3: as it stands, or \\x{HEX}. */
+static void
+an_original_recipient_in_utf8_is_decoded(void **state)
+{
+	static const char *const bad[] = {
+		"\\x{}@y", "\\x{110000}@y", "\\x{D800}@y", "\\x{0A}@y",
+		"\\x{e9", "\\q", "a+2B@y", "\\x{-1}", "\\x{000000041}",
+	};
+	struct rcpt r;
+
+	(void)state;
+	assert_int_equal(rcpt_code("TO:<a@b.c> ORCPT=utf-8;"
+	    "\\x{E9}\\x{20AC}\\x{1F600}\\x{2B}@y", false, &r), 0);
+	assert_string_equal(r.orcpt,
+	    "utf-8;\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80+@y");
+	rcpt_release(&r);
+	assert_int_equal(rcpt_code("TO:<a@b.c> ORCPT=utf-8;\xc3\xa9@y", true,
+	    &r), 0);
+	rcpt_release(&r);
+	assert_int_equal(rcpt_code("TO:<a@b.c> ORCPT=utf-8;\xc3\xa9@y", false,
+	    &r), 501);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "TO:<a@b.c> ORCPT=utf-8;%s",
+		    bad[i]);
+		assert_int_equal(rcpt_code(line, true, &r), 501);
+	}
+}
+
 static void
 a_bare_sender_is_for_those_who_may(void **state)
 {
@@ -269,6 +300,7 @@ main(void)
 		cmocka_unit_test(all_parameters_of_mail_are_kept),
 		cmocka_unit_test(a_size_beyond_all_numbers_stays_big),
 		cmocka_unit_test(all_parameters_of_rcpt_are_kept),
+		cmocka_unit_test(an_original_recipient_in_utf8_is_decoded),
 		cmocka_unit_test(a_bare_sender_is_for_those_who_may),
 	};
 
