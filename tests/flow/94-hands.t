@@ -219,9 +219,11 @@ ok "D75 and nothing of it is queued" queue_empty emc
 # ---- D68: few descriptors ----
 
 before=$(wc -l <"$T/emc.log")
-if have prlimit; then
-	queue=$(pids_of emc queue)
-	held=$(ls /proc/$queue/fd | wc -l)
+queue=$(pids_of emc queue)
+held=$(ls "/proc/$queue/fd" 2>/dev/null | wc -l)
+if [ "$held" -eq 0 ]; then
+	skip "D68 six descriptors" "only root may count what the queue holds"
+elif have prlimit; then
 	prlimit --pid "$queue" --nofile=$((held + 6))
 	kill -STOP "$queue"	# so that it finds them all at once
 	i=0
