@@ -97,6 +97,8 @@ bool	filter_age(struct filter *, const char *text);
 
 void	print_time(int64_t usec);
 void	print_address(const char *);
+/* Escaped, without quotes around it. */
+void	print_bare(const char *);
 /* What a person calls the state of a recipient. */
 const char *state_word(const struct env_rcpt *);
 void	json_string(const char *);

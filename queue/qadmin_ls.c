@@ -59,7 +59,7 @@ print_rcpt(const struct env_rcpt *r, bool held)
 	if (r->route != NULL)
 		printf(", to go to %s", quoted(r->route));
 	if (r->state == RCPT_PENDING && r->next != 0 && !held) {
-		fputs(", next attempt ", stdout);
+		fputs(", due ", stdout);
 		print_time(r->next);
 	}
 	putchar('\n');

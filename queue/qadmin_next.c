@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "date.h"
 #include "log.h"
 #include "qadmin_why.h"
@@ -81,14 +82,6 @@ print_when(int64_t usec, int64_t now)
 /* ---- sites ---- */
 
 static void
-print_bare(const char *text)
-{
-	const char *q = quoted(text);
-
-	printf("%.*s", (int)strlen(q) - 2, q + 1);
-}
-
-static void
 say_site(const struct why *w, const struct site_view *s)
 {
 	printf("    The site ");
@@ -141,14 +134,52 @@ why_site(struct why *w, const char *name)
 
 /* ---- one recipient ---- */
 
-static void
-next_by_file(const struct why *w, const struct env_rcpt *r)
+/* Where it would go, as far as we can tell without asking resolve; or NULL. */
+static const char *
+likely_site(const struct why *w, const struct env_rcpt *r)
 {
-	if (r->next <= w->now)
+	const char *domain = address_domain(r->addr);
+
+	if (r->route != NULL)
+		return r->route;
+	if (domain == NULL || config_is_ours(w->cfg, domain, strlen(domain)))
+		return NULL;
+	return w->cfg->relay_host[0] != '\0' ? w->cfg->relay_host : domain;
+}
+
+/* The rest of the site, if it outlasts the time when the attempt is due; else 0. */
+static int64_t
+rest_beyond(struct why *w, const char *name, int64_t due)
+{
+	struct sites_view v;
+	int64_t until = 0;
+
+	if (!w->connected || name == NULL)
+		return 0;
+	sites_ask(&w->control, name, &v);
+	for (size_t i = 0; i < v.n; i++)
+		if (w->now + v.v[i].rest_ms * 1000 > due &&
+		    v.v[i].rest_ms > 0)
+			until = w->now + v.v[i].rest_ms * 1000;
+	sites_view_release(&v);
+	return until;
+}
+
+static void
+next_at(struct why *w, const struct env_rcpt *r, int64_t due)
+{
+	const char *name = likely_site(w, r);
+
+	if (rest_beyond(w, name, due) != 0) {
+		printf("    Next: an attempt is due at ");
+		print_when(due, w->now);
+		printf(", but it has to wait for its site.\n");
+		(void)why_site(w, name);
+	} else if (due <= w->now) {
 		printf("    Next: an attempt is due.\n");
-	else {
+	} else {
 		printf("    Next: an attempt at ");
-		print_when(r->next, w->now);
+		print_when(due, w->now);
 		printf(".\n");
 	}
 }
@@ -187,14 +218,12 @@ next_pending(struct why *w, const struct env_rcpt *r)
 		(void)why_site(w, w->site);
 	} else if (strcmp(w->state, "waiting") == 0 && w->due_ms > 0 &&
 	    r->next <= w->now + w->due_ms * 1000) {
-		printf("    Next: an attempt at ");
-		print_when(w->now + w->due_ms * 1000, w->now);
-		printf(".\n");
+		next_at(w, r, w->now + w->due_ms * 1000);
 	} else if (strcmp(w->state, "unknown") == 0) {
 		printf("    Next: the queue manager has not seen it yet, or "
 		    "has just let it go.\n");
 	} else {
-		next_by_file(w, r);
+		next_at(w, r, r->next);
 	}
 }
 
@@ -207,7 +236,7 @@ why_next(struct why *w, const struct entry *e, const struct env_rcpt *r)
 		printf("    Next: the sender is told, if there is one who "
 		    "wants to be told; then this is over.\n");
 	else if (w->state == NULL)
-		next_by_file(w, r);
+		next_at(w, r, r->next);
 	else
 		next_pending(w, r);
 }

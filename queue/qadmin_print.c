@@ -49,6 +49,14 @@ print_address(const char *addr)
 	printf("<%.*s>", (int)strlen(q) - 2, q + 1);
 }
 
+void
+print_bare(const char *text)
+{
+	const char *q = quoted(text);
+
+	printf("%.*s", (int)strlen(q) - 2, q + 1);
+}
+
 /* Text that is no UTF-8: byte by byte as \u00XX. */
 void
 json_string(const char *s)

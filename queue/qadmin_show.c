@@ -22,7 +22,7 @@ print_rcpt(const struct env_rcpt *r)
 	if (r->route != NULL)
 		printf(", to go to %s", quoted(r->route));
 	if (r->state == RCPT_PENDING && r->next != 0) {
-		fputs(", next attempt ", stdout);
+		fputs(", due ", stdout);
 		print_time(r->next);
 	}
 	putchar('\n');

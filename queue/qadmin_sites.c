@@ -28,10 +28,11 @@ print_span(const char *before, int64_t ms)
 static void
 print_site(const struct site_view *s)
 {
-	const char *q = quoted(s->key);
-
-	printf("%.*s: %lld of %lld connection%s at work, %lld waiting",
-	    (int)strlen(q) - 2, q + 1, (long long)s->running,
+	if (strcmp(s->kind, "local") == 0)
+		printf("mailboxes of ");
+	print_bare(s->key);
+	printf(": %lld of %lld connection%s at work, %lld waiting",
+	    (long long)s->running,
 	    (long long)s->window, s->window == 1 ? "" : "s",
 	    (long long)s->waiting);
 	if (s->rate > 0)

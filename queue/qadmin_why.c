@@ -29,13 +29,19 @@ struct telling {
 static void
 print_reply(const char *host, const char *tls, const char *text)
 {
-	bool reply = host != NULL && strspn(text, "0123456789") == 3;
+	bool named = host != NULL && strcmp(host, "-") != 0;
+	bool reply = named && strspn(text, "0123456789") == 3;
 
-	if (host != NULL && strcmp(host, "-") != 0)
-		printf(" %s", quoted(host));
-	if (tls != NULL)
-		printf(", %s", quoted(tls));
-	printf("%s%s\n", reply ? " said " : ": ", quoted(text));
+	if (named) {
+		putchar(' ');
+		print_bare(host);
+	}
+	if (tls != NULL) {
+		printf(named ? ", " : " ");
+		print_bare(tls);
+	}
+	printf("%s%s\n", reply ? " said " : named || tls != NULL ? ": " : " ",
+	    quoted(text));
 }
 
 static void

@@ -90,7 +90,8 @@ ok "why ID" tool why "$id"
 has "tells where it is" "$T/out" 'It is in the queue'
 has "what happened" "$T/out" 'put off: .*Connection refused'
 next=$(sed -n 's/.*next=\([^ ]*\)\..*/\1/p' "$q/$id".* | tail -n 1)
-has "what happens next, as the file has it" "$T/out" "attempt at $next"
+has "what happens next, as the file has it" "$T/out" \
+    "Next: an attempt \(is due \)*at $next"
 has "and what to do" "$T/out" 'What to do: .*port'
 ok "without a control byte" clean
 ok "why ADDRESS" tool why x@dead.example
@@ -98,6 +99,18 @@ has "finds the message" "$T/out" "^$id,"
 ok "why SITE" tool why rest.example
 has "tells that it rests" "$T/out" 'rests until'
 has "and how many wait" "$T/out" 'wait'
+rests_longer() {
+	tool sites --json rest.example &&
+	    [ "$(parse '.rest_ms > 400000')" = "true " ]
+}
+tool ls --json --recipient 'r2@*'
+ok "retry ends the rest with a probe" tool retry "$(parse .id | tr -d ' ')"
+ok "which fails, and the site rests longer" wait_for 10 rests_longer
+tool ls --json --recipient 'r1@*'
+early=$(parse .id)
+ok "why ID, of one that is due before its site's rest ends" \
+    tool why "${early% }"
+has "does not promise an attempt" "$T/out" 'but it has to wait for its site'
 tool ls --json --recipient 'r8@*'
 parked=$(parse .id)
 ok "why ID, of one that waits for a site" tool why "${parked% }"
@@ -175,6 +188,40 @@ refused() {		# for it is no relay: but it was asked, and nobody else
 	grep -q "^$one failed .*host=[^ ]*\[$YAHOO\] .*550" "$T/emc.log"
 }
 ok "is followed at once, past the site that rests" wait_for 10 refused
+
+# ---- a live site that takes one message a minute ----
+site_stop emc
+printf '%s rate=1/m\n' yahoo.co.uk mx.yahoo.co.uk >"$T/emc/sites"
+site_start emc
+slowly() {		# the last one waits for its turn
+	tool ls --json --recipient 'billy@*'
+	last=$(parse .id | tr ' ' '\n' | tail -n 1)
+	[ -n "$last" ] && tool why "$last" &&
+	    grep -q 'waits for its turn at [a-z.]*yahoo.co.uk' "$T/out"
+}
+for i in 1 2 3 4 5 6 7 8 9; do
+	send jean-bob@emc.fr billy@yahoo.co.uk
+done
+ok "why says that it waits for its turn" wait_for 15 slowly
+has "and the pace" "$T/out" 'at most 1 message a minute'
+n=$(messages yahoo billy@yahoo.co.uk)
+left() {		# ID: the queue manager has let go of it
+	grep -q "^$1 gone .*from=queue" "$T/emc.log"
+}
+ok "hold takes it out of the line" tool hold "$last"
+ok "at once" wait_for 5 left "$last"
+ok "reroute takes what is held" tool reroute "$last" "$YAHOO:$SMTP"
+is "and leaves it there" "$(listed "$hold")" "$last "
+ok "release" tool release "$last"
+ok "it goes the new way, past those that wait" wait_for 10 gone "$last"
+ok "and arrives" arrived yahoo billy@yahoo.co.uk $((n + 1))
+ok "another one waits" wait_for 5 slowly
+ok "rm by hand" rm "$q/${last:-none}".*
+ok "takes it out of the line as well" wait_for 5 left "$last"
+ok "one more waits" wait_for 5 slowly
+ok "reroute takes what is at work" tool reroute "$last" "$YAHOO:$SMTP"
+ok "and it arrives" wait_for 10 gone "$last"
+ok "rm takes the rest" tool rm --recipient 'billy@*'
 
 # ---- the old ways ----
 ok "mailq" "$B/bin/mailq" -C "$T/emc"
