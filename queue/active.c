@@ -24,6 +24,7 @@
 
 #define REPORT_MS	60000		/* inject would not take the report */
 #define LONGEST_MS	(5 * 3600 * 1000)	/* no wait is longer, whatever a file or the clock says */
+#define TURN_MS		5	/* opening files; then others speak: a million may lie there */
 #define SLACK_USEC	60000000	/* recipients due within a minute of the first go along */
 
 static void
@@ -330,6 +331,7 @@ active_run(void)
 	sites_refresh(now);
 
 	while (!Q.draining && Q.nactive < Q.active_max && message_room() &&
+	    now_ms() - now < TURN_MS &&
 	    (m = msg_pop_due(now)) != NULL)
 		active_start(m);
 	sched_run();
