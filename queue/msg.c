@@ -131,6 +131,7 @@ msg_add(const char *id, int64_t size, int64_t due)
 	strlcpy(m->id, id, sizeof(m->id));
 	m->size = size;
 	m->due = due;
+	m->seen = Q.scan;
 	slot = id_hash(id) & (Q.index_cap - 1);
 	m->next_hash = Q.index[slot];
 	Q.index[slot] = m;

@@ -50,6 +50,7 @@ struct msg {
 	bool	checked;		/* its content, against the commit mark */
 	bool	delay_told;		/* no delay notice is (or will be) due */
 	unsigned char locked;		/* times in a row it was found locked */
+	unsigned char seen;		/* the scan that met its name last */
 	int64_t	size;			/* of the message, bytes */
 	int64_t	due;			/* monotonic ms; 0: a first attempt, at once */
 	unsigned slot;			/* in the heap, from 1; 0: not in it */
@@ -147,6 +148,7 @@ struct queue {
 	bool	draining;		/* SIGTERM came: finish what runs, start nothing */
 	int64_t	started;		/* usec since 1970: older messages are checked */
 
+	unsigned char scan;		/* counts the scans of queue/ */
 	struct msg **heap;		/* owned; [heap_cap], from 1 */
 	unsigned heap_n, heap_cap;
 	struct msg **index;		/* owned; hash table */
@@ -179,7 +181,7 @@ void	msg_forget(struct msg *);
 void	msg_each(void (*)(struct msg *, void *), void *);
 
 /* scan.c */
-/* Watches the directory, then reads it once. -1 with errno. */
+/* Watches the directory, and has it read from the loop. -1 with errno. */
 int	scan_start(void);
 /* Reads the directory again: finds what is new, forgets what has gone. */
 void	scan_all(void);

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "queue.h"
 
+#define SLICE		5000	/* names read before others get their turn */
 #define RESCAN_MS	(10 * 60 * 1000)
 /*
  * A name seen by inotify is looked at this much later if no notice comes first
@@ -87,22 +88,15 @@ scan_name(const char *name, int64_t due)
 	return NULL;
 }
 
-/* It was here before us: who had it last may have died in the middle. */
+/* A message whose name the scan has not met: is its file really gone? */
 static void
-mark_repeat(struct msg *m, void *arg)
-{
-	(void)arg;
-	m->repeat = true;
-}
-
-static void
-mark_missing(struct msg *m, void *arg)
+forget_missing(struct msg *m, void *arg)
 {
 	char name[SPOOL_NAME_MAX + 1];
 	struct stat st;
 
 	(void)arg;
-	if (m->active != NULL)
+	if (m->seen == Q.scan || m->active != NULL)
 		return;
 	spool_name(name, m->id, m->size);
 	if (fstatat(Q.spool.queue, name, &st, AT_SYMLINK_NOFOLLOW) == -1 &&
@@ -110,34 +104,100 @@ mark_missing(struct msg *m, void *arg)
 		msg_forget(m);
 }
 
-void
-scan_all(void)
-{
-	int fd = openat(Q.spool.queue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	int64_t due = now_ms();
-	struct dirent *d;
+/* ---- a scan of the directory, a slice at a time ---- */
 
-	if (dir == NULL) {
+static struct {
+	DIR	*dir;		/* owned; NULL: none is under way */
+	int64_t	 due;		/* of what it finds */
+	bool	 first;		/* at the start: all of it was here before us */
+	struct timer more;
+} S;
+
+static int
+scan_begin(bool first)
+{
+	int fd;
+
+	if (S.dir != NULL)
+		return 0;
+	fd = openat(Q.spool.queue, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	S.dir = fd == -1 ? NULL : fdopendir(fd);
+	if (S.dir == NULL) {
 		log_errno(NULL, "scan-failed dir=queue");
 		if (fd != -1)
 			close(fd);
-		return;
+		return -1;
 	}
-	while ((errno = 0, d = readdir(dir)) != NULL)
-		(void)scan_name(d->d_name, due);
+	S.due = now_ms();
+	S.first = first;
+	Q.scan++;		/* what is added from now on counts as seen */
+	return 0;
+}
+
+static void
+scan_end(void)
+{
 	if (errno != 0)
 		log_errno(NULL, "scan-incomplete dir=queue");
-	closedir(dir);
+	else if (!S.first)
+		msg_each(forget_missing, NULL);
+	closedir(S.dir);
+	S.dir = NULL;
+}
+
+/* Reads at most n names. False: that was the last of them. */
+static bool
+scan_slice(unsigned n)
+{
+	struct dirent *d;
+	struct msg *m;
+
+	for (; n > 0; n--) {
+		errno = 0;
+		if ((d = readdir(S.dir)) == NULL) {
+			scan_end();
+			return false;
+		}
+		if ((m = scan_name(d->d_name, S.due)) == NULL)
+			continue;
+		m->seen = Q.scan;
+		/* Who had it last may have died in the middle. */
+		if (S.first && m->due == S.due)
+			m->repeat = true;
+	}
+	return true;
+}
+
+void
+scan_all(void)
+{
+	if (scan_begin(false) == 0)
+		while (scan_slice(SLICE))
+			continue;
+}
+
+/* With a million names, mail that has just come must not wait for the last. */
+static void
+scan_more(struct timer *t)
+{
+	if (scan_slice(SLICE))
+		loop_timer_set(Q.loop, t, now_ms());
+	active_run();
+}
+
+static void
+scan_go(bool first)
+{
+	S.more.fire = scan_more;
+	if (scan_begin(first) == 0)
+		loop_timer_set(Q.loop, &S.more, now_ms());
 }
 
 static void
 rescan(struct timer *t)
 {
-	scan_all();
-	msg_each(mark_missing, NULL);
+	scan_go(false);
 	loop_timer_set(Q.loop, t, now_ms() + RESCAN_MS);
-	active_run();
 }
 
 static void
@@ -207,8 +267,7 @@ scan_start(void)
 	    IN_MOVED_FROM | IN_DELETE) == -1 ||
 	    loop_add(Q.loop, &Q.inotify, EPOLLIN) == -1)
 		return -1;
-	scan_all();
-	msg_each(mark_repeat, NULL);
+	scan_go(true);
 	Q.rescan.fire = rescan;
 	loop_timer_set(Q.loop, &Q.rescan, now_ms() + RESCAN_MS);
 	return 0;
