@@ -224,8 +224,6 @@ void	sched_ended(struct site *, const struct task *, enum site_result, int64_t n
 void	sched_withdraw(struct active *);
 /* Is recipient n of it, in STEP_TASK, in a task that waits? Else it runs. */
 bool	sched_is_waiting(const struct active *, unsigned n);
-/* The next task of a site, or NULL. */
-struct task *sched_next_task(struct site *, enum turn *turn_out);
 /* A message whose site is closed or has enough waits in the site's list. */
 void	sched_park_msg(struct msg *, struct site *, int64_t now);
 /* Takes it out of there, whatever it was waiting for. */

@@ -110,6 +110,7 @@ static struct {
 	DIR	*dir;		/* owned; NULL: none is under way */
 	int64_t	 due;		/* of what it finds */
 	bool	 first;		/* at the start: all of it was here before us */
+	bool	 again;		/* events were lost meanwhile: not the last one */
 	struct timer more;
 } S;
 
@@ -143,6 +144,9 @@ scan_end(void)
 		msg_each(forget_missing, NULL);
 	closedir(S.dir);
 	S.dir = NULL;
+	if (S.again)
+		loop_timer_set(Q.loop, &Q.rescan, now_ms());
+	S.again = false;
 }
 
 /* Reads at most n names. False: that was the last of them. */
@@ -189,7 +193,9 @@ static void
 scan_go(bool first)
 {
 	S.more.fire = scan_more;
-	if (scan_begin(first) == 0)
+	if (S.dir != NULL)
+		S.again = true;	/* what it has passed may have changed */
+	else if (scan_begin(first) == 0)
 		loop_timer_set(Q.loop, &S.more, now_ms());
 }
 

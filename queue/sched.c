@@ -200,8 +200,9 @@ take_within(struct site *s, enum turn turn)
 	return tasks_take(small);
 }
 
-struct task *
-sched_next_task(struct site *s, enum turn *turn_out)
+/* The next task of a site, or NULL. */
+static struct task *
+next_task(struct site *s, enum turn *turn_out)
 {
 	enum turn other = s->last == TURN_FIRST ? TURN_AGAIN : TURN_FIRST;
 	bool again_ok = s->kind == SITE_LOCAL ||
@@ -341,7 +342,7 @@ start_one(struct site *s, int64_t now)
 	struct task *t;
 
 	if (Q.running[s->kind] >= slots(s->kind) || has_its_share(s) ||
-	    (t = sched_next_task(s, &turn)) == NULL)
+	    (t = next_task(s, &turn)) == NULL)
 		return NOT_NOW;
 	t->started = now;
 	t->result = SITE_OK;
