@@ -23,6 +23,7 @@
 #include "resolve.h"
 #include "seams.h"
 #include "serve.h"
+#include "who_cache.h"
 
 #define LISTENERS	8
 /* bytes waiting for one client: pipelined questions about long lists */
@@ -32,7 +33,7 @@
 struct server {
 	struct loop *loop;
 	struct resolver resolver;
-	struct who who;
+	struct who_cache who;
 	struct listener {
 		struct watch watch;	/* first */
 		struct server *server;
@@ -159,8 +160,8 @@ server_init(struct server *s, const struct config *cfg)
 {
 	*s = (struct server){ .resume = { .fire = resume } };
 	s->loop = loop_new();
-	who_init(&s->who, cfg);
-	resolver_init(&s->resolver, cfg, who_ask, &s->who);
+	who_cache_init(&s->who, cfg);
+	resolver_init(&s->resolver, cfg, who_cache_ask, &s->who);
 	/* Complaints are for the start, not for the first mail. */
 	if (resolver_refresh(&s->resolver) == -1)
 		log_errno(NULL, "aliases-unreadable");
@@ -170,7 +171,7 @@ static void
 server_release(struct server *s)
 {
 	resolver_release(&s->resolver);
-	who_release(&s->who);
+	who_cache_release(&s->who);
 	loop_free(s->loop);
 }
 

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "../../local/who.h"
+#include "../../local/who_cache.h"
 #include "ctl.h"
 #include "deadline.h"
 
@@ -241,6 +241,49 @@ the_file_answers_like_authd(void **state)
 	buf_release(&home);
 }
 
+/* As if the moment had passed for which answers are remembered. */
+static void
+let_time_pass(struct who_cache *c)
+{
+	for (size_t i = 0; i < WHO_SLOTS; i++)
+		c->slot[i].until = 0;
+}
+
+static enum who_result
+ask_cache(struct world *w, struct who_cache *c, const char *address)
+{
+	buf_reset(&w->why);
+	return who_cache_ask(c, address, &w->box, &w->why);
+}
+
+static void
+a_mailbox_is_remembered_for_a_moment(void **state)
+{
+	static const char *const script[] = { "none\n", BILLY,
+	    "user address=jane@d.example uid=9 gid=9 home=/h/jane\n",
+	    "later text=x\n", "none\n", NULL };
+	struct world *w = *state;
+	struct who_cache *c = xcalloc(1, sizeof(*c));
+
+	who_cache_init(c, w->cfg);
+	authd(w, script);
+	/* A new user is there at once; who was there stays, for now. */
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_NONE);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_USER);
+		assert_string_equal(w->box.home, "/h/billy");
+		assert_int_equal(w->box.uid, 7);
+	}
+	assert_int_equal(ask_cache(w, c, "jane@d.example"), WHO_USER);
+	assert_string_equal(w->box.home, "/h/jane");
+	let_time_pass(c);
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_LATER);
+	assert_null(w->box.home);
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_NONE);
+	who_cache_release(c);
+	free(c);
+}
+
 int
 main(void)
 {
@@ -250,6 +293,7 @@ main(void)
 		T(an_answer_without_sense_is_no_user),
 		T(a_connection_that_was_closed_is_made_again),
 		T(the_file_answers_like_authd),
+		T(a_mailbox_is_remembered_for_a_moment),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
