@@ -165,16 +165,27 @@ is_replaced(const struct active *a, const char *name)
 	    (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
 }
 
-/* Nothing is left to do for anyone: the file goes. */
+/*
+ * Nothing is left to do for anyone: the file goes, and with it its last
+ * outcomes, which nobody would read.  Where it stays, or an administrator has
+ * moved it, they are written down.
+ */
 static void
 remove_message(struct active *a)
 {
 	char name[SPOOL_NAME_MAX + 1];
 	struct msg *m = a->msg;
-	bool replaced;
+	bool replaced, gone;
+	int error;
 
 	spool_name(name, m->id, m->size);
 	replaced = is_replaced(a, name);
+	gone = !replaced && unlinkat(Q.spool.queue, name, 0) == 0;
+	error = errno;
+	if (gone)
+		buf_reset(&a->lines);
+	else
+		(void)outcome_flush(a);
 	active_free(a);
 	if (replaced) {
 		log_event(m->id, "replaced");
@@ -183,8 +194,9 @@ remove_message(struct active *a)
 		retry_later(m, 0);
 		return;
 	}
-	if (unlinkat(Q.spool.queue, name, 0) == -1 && errno != ENOENT) {
+	if (!gone && error != ENOENT) {
 		/* It stays, fully marked: the next look at it tries again. */
+		errno = error;
 		log_errno(m->id, "remove-failed");
 		retry_later(m, REPORT_MS);
 		return;
@@ -266,6 +278,11 @@ active_finish(struct active *a)
 	bool untold, gone;
 	int64_t wait;
 
+	if (!a->recalled && envelope_pending(&a->env) == 0 &&
+	    !report_is_due(a)) {
+		remove_message(a);
+		return;
+	}
 	(void)outcome_flush(a);
 	if (a->recalled) {
 		gone = active_is_gone(a);
@@ -281,10 +298,6 @@ active_finish(struct active *a)
 		a->open = 1;
 		report_start(a);
 		active_release(a);
-		return;
-	}
-	if (!untold && envelope_pending(&a->env) == 0) {
-		remove_message(a);
 		return;
 	}
 	m->delay_told = dsn_delay_left(Q.cfg, &a->env, date_now_usec()) ==

@@ -62,7 +62,9 @@ task_end(struct agent *g, enum site_result result, const char *why)
 			a->work[t->rcpt[i] - 1].step = STEP_SETTLED;
 			outcome_defer(a, t->rcpt[i], &o);
 		}
-	(void)outcome_flush(a);
+	/* The round's last outcomes are for active_finish(): perhaps the file goes. */
+	if (a->open > t->n)
+		(void)outcome_flush(a);
 	sched_ended(g->site, t, result, now_ms());
 	for (unsigned i = 0; i < t->n; i++)
 		active_release(a);
