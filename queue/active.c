@@ -19,6 +19,7 @@
 #include "dsn.h"
 #include "history.h"
 #include "log.h"
+#include "pressure.h"
 #include "queue.h"
 #include "unsaved.h"
 
@@ -303,6 +304,8 @@ active_finish(struct active *a)
 	m->delay_told = dsn_delay_left(Q.cfg, &a->env, date_now_usec()) ==
 	    INT64_MAX;
 	site = untold ? NULL : waits_for(a);
+	if (site == NULL)
+		msg_begun(m);
 	wait = untold ? REPORT_MS : wait_for_next(a);
 	if (site != NULL)
 		sched_park_msg(m, site, now_ms());
@@ -348,6 +351,7 @@ active_run(void)
 	    (m = msg_pop_due(now)) != NULL)
 		active_start(m);
 	sched_run();
+	pressure_tell();
 
 	/* A full house is woken by the next message that leaves it. */
 	next = msg_next_due();

@@ -94,6 +94,7 @@ fetch(const char *name)
 	    RENAME_NOREPLACE) == -1)
 		return NULL;
 	m = msg_add(id, size, now_ms());
+	msg_begun(m);
 	m->repeat = true;
 	return m;
 }

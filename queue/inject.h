@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "config.h"
 #include "envelope.h"
+#include "pressure.h"
 #include "serve.h"
 #include "spool.h"
 
@@ -34,6 +35,7 @@ enum inject_verdict {
 	INJECT_RCPTS,
 	INJECT_ENVELOPE,
 	INJECT_ROOM,
+	INJECT_BUSY,
 	INJECT_DISK,
 	INJECT_HEADER,
 	INJECT_SIZE,
@@ -53,6 +55,7 @@ struct inject {
 	const struct config *cfg;	/* borrowed */
 	struct spool spool;
 	int	notice;			/* owned; datagram socket */
+	struct pressure pressure;
 };
 
 /* Opens the spool. 0, or -1 with errno. */
@@ -67,6 +70,8 @@ struct inject_txn {
 	struct spool_file file;
 	char	*name;		/* owned; the client's PTR, for Received */
 	bool	 fix;		/* add Date and Message-ID */
+	bool	 urgent;	/* is never made to wait: what the queue manager reports */
+	int	 client;	/* borrowed; whose socket, -1: none */
 	enum inject_verdict verdict;	/* the first thing wrong */
 	/* Content (inject_content.c). */
 	struct buf head;	/* the header block while it comes in */
@@ -84,7 +89,10 @@ void	inject_txn_reset(struct inject_txn *);
 void	inject_txn_sender(struct inject_txn *, const char *address);
 /* The recipient, or NULL when there is a verdict. */
 struct env_rcpt *inject_txn_rcpt(struct inject_txn *, const char *address);
-/* The envelope is complete: room, file. `need`: bytes announced, 0 unknown. */
+/*
+ * The envelope is complete: room, file. `need`: bytes announced, 0 unknown.
+ * Waits, at most a second, when more mail comes than is taken up (pressure.h).
+ */
 void	inject_txn_go(struct inject_txn *, int64_t need);
 /* Makes it durable, tells the queue. INJECT_OK: the message is ours now. */
 enum inject_verdict inject_txn_commit(struct inject_txn *);

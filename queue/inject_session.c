@@ -28,6 +28,7 @@ struct session {
 	struct inject_txn txn;
 	enum phase phase;
 	bool	trusted;	/* its trace is believed */
+	bool	public;		/* anyone's socket, the queue manager's too */
 	int64_t	uid;		/* of the peer */
 	int64_t	discarded;	/* content bytes read behind a verdict */
 };
@@ -101,6 +102,8 @@ do_message(struct session *s, const struct ctl *c)
 	t->env.body8 = strcmp(ctl_str(c, "body"), "8bit") == 0;
 	t->env.utf8 |= ctl_yes(c, "utf8");
 	t->fix = ctl_yes(c, "fix");
+	t->client = s->stream.rfd;
+	t->urgent = s->public && s->trusted && *ctl_str(c, "sender") == '\0';
 	s->phase = ENVELOPE;
 	return GO_ON;
 }
@@ -218,6 +221,7 @@ inject_session(int fd, const struct serve_conn *conn, void *inject)
 	int status;
 
 	s.uid = ctl_peer_uid(fd);
+	s.public = strcmp(conn->name, "inject") == 0;
 	/* One connection on fd 0 is whoever we are started as. */
 	s.trusted = seam_allows(*conn->name == '\0' ? "inject" : conn->name,
 	    "trace", s.uid);

@@ -7,6 +7,7 @@
  * Way 3 of 8.  From: queue/inject_session.c.  To: lib/spool, queue/queue.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 
 #include "address.h"
 #include "date.h"
+#include "deadline.h"
 #include "inject.h"
 #include "log.h"
 
@@ -23,6 +25,7 @@ inject_open(struct inject *in, const struct config *cfg)
 {
 	in->cfg = cfg;
 	in->notice = -1;
+	in->pressure = (struct pressure)PRESSURE_INIT;
 	if (spool_open(&in->spool, cfg->spool, true) == -1)
 		return -1;
 	in->notice = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -42,6 +45,7 @@ inject_close(struct inject *in)
 	if (in->notice != -1)
 		(void)close(in->notice);
 	in->notice = -1;
+	pressure_close(&in->pressure);
 	errno = saved;
 }
 
@@ -50,6 +54,7 @@ inject_txn_init(struct inject_txn *t, struct inject *in)
 {
 	memset(t, 0, sizeof(*t));
 	t->in = in;
+	t->client = -1;
 	t->file = (struct spool_file)SPOOL_FILE_INIT;
 	t->head.max = INJECT_HEADER_MAX + INJECT_SLICE;
 	envelope_init(&t->env);
@@ -117,6 +122,28 @@ inject_txn_rcpt(struct inject_txn *t, const char *address)
 	return rcpt;
 }
 
+/*
+ * More mail comes than is taken up: this one waits, or is refused.  Nothing is
+ * held meanwhile, and a client that goes, or our own end (a worker's socket is
+ * shut down then), ends the wait.
+ */
+static void
+wait_for_queue(struct inject_txn *t)
+{
+	struct pollfd client = { t->client, POLLRDHUP, 0 };
+	unsigned waiting;
+	int ms;
+
+	if (t->urgent)
+		return;
+	waiting = pressure_waiting(&t->in->pressure, t->in->spool.root,
+	    now_ms());
+	if (waiting >= PRESSURE_REFUSE)
+		t->verdict = INJECT_BUSY;
+	else if ((ms = pressure_delay_ms(waiting)) > 0)
+		(void)poll(&client, 1, ms);
+}
+
 void
 inject_txn_go(struct inject_txn *t, int64_t need)
 {
@@ -128,7 +155,11 @@ inject_txn_go(struct inject_txn *t, int64_t need)
 		t->verdict = INJECT_SIZE;
 	else if (!spool_has_room(&t->in->spool, need))
 		t->verdict = INJECT_ROOM;
-	else if (spool_create(&t->file, &t->in->spool) == -1) {
+	else
+		wait_for_queue(t);
+	if (t->verdict != INJECT_OK)
+		return;
+	if (spool_create(&t->file, &t->in->spool) == -1) {
 		t->verdict = inject_disk_verdict(errno);
 		log_errno(NULL, "spool-failed what=create");
 	} else

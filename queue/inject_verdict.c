@@ -16,6 +16,8 @@ static const struct inject_answer answers[] = {
 	[INJECT_RCPTS]	  = { 452, "4.5.3", "too many recipients" },
 	[INJECT_ENVELOPE] = { 501, "5.5.4", "bad value in the envelope" },
 	[INJECT_ROOM]	  = { 452, "4.3.1", "no room in the spool" },
+	[INJECT_BUSY]	  = { 452, "4.3.1", "too much mail waits here, "
+	    "try again later" },
 	[INJECT_DISK]	  = { 451, "4.3.0", "the spool cannot be written" },
 	[INJECT_HEADER]	  = { 552, "5.6.0", "header too large" },
 	[INJECT_SIZE]	  = { 552, "5.3.4", "message too large" },

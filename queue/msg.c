@@ -55,7 +55,14 @@ msg_find(const char *id)
 	return m;
 }
 
-/* ---- the heap: heap[1] is due first ---- */
+/* ---- the heap: heap[1] is due first; of several, the one that came first ---- */
+
+static bool
+is_before(const struct msg *a, const struct msg *b)
+{
+	return a->due != b->due ? a->due < b->due :
+	    memcmp(a->id, b->id, ID_LEN) < 0;
+}
 
 static void
 heap_put(unsigned slot, struct msg *m)
@@ -69,7 +76,7 @@ heap_up(unsigned slot)
 {
 	struct msg *m = Q.heap[slot];
 
-	for (; slot > 1 && Q.heap[slot / 2]->due > m->due; slot /= 2)
+	for (; slot > 1 && is_before(m, Q.heap[slot / 2]); slot /= 2)
 		heap_put(slot, Q.heap[slot / 2]);
 	heap_put(slot, m);
 }
@@ -82,9 +89,9 @@ heap_down(unsigned slot)
 
 	while ((child = slot * 2) <= Q.heap_n) {
 		if (child < Q.heap_n &&
-		    Q.heap[child + 1]->due < Q.heap[child]->due)
+		    is_before(Q.heap[child + 1], Q.heap[child]))
 			child++;
-		if (Q.heap[child]->due >= m->due)
+		if (!is_before(Q.heap[child], m))
 			break;
 		heap_put(slot, Q.heap[child]);
 		slot = child;
@@ -132,6 +139,8 @@ msg_add(const char *id, int64_t size, int64_t due)
 	m->size = size;
 	m->due = due;
 	m->seen = Q.scan;
+	m->fresh = true;
+	Q.fresh++;
 	slot = id_hash(id) & (Q.index_cap - 1);
 	m->next_hash = Q.index[slot];
 	Q.index[slot] = m;
@@ -171,10 +180,18 @@ msg_next_due(void)
 }
 
 void
+msg_begun(struct msg *m)
+{
+	Q.fresh -= m->fresh;
+	m->fresh = false;
+}
+
+void
 msg_forget(struct msg *m)
 {
 	struct msg **p = &Q.index[id_hash(m->id) & (Q.index_cap - 1)];
 
+	msg_begun(m);
 	sched_unpark_msg(m);
 	if (m->slot != 0)
 		heap_remove(m);

@@ -112,6 +112,7 @@ damaged(struct msg *m, int fd, const struct envelope *env)
 			log_event(m->id, "incomplete reason=%s",
 			    quoted(env->damage));
 		m->on_trial = true;
+		msg_begun(m);
 		retry_later(m, COPYING_S * 1000);
 		return;
 	}
@@ -131,6 +132,7 @@ unreadable(struct msg *m)
 
 	spool_name(name, m->id, m->size);
 	foreign_report(name, strerror(errno));
+	msg_begun(m);
 	retry_later(m, UNREADABLE_MS);
 }
 

@@ -26,6 +26,7 @@
 #include "deadline.h"
 #include "history.h"
 #include "log.h"
+#include "pressure.h"
 #include "privdrop.h"
 #include "queue.h"
 #include "sandbox.h"
@@ -219,6 +220,7 @@ main(int argc, char *argv[])
 	sites_refresh(now_ms());
 	sites_state_load(now_ms());
 	history_start();
+	pressure_start();
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);
 	sandbox_enter(SANDBOX_QUEUE, Q.cfg, NULL);

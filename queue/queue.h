@@ -17,6 +17,7 @@
  *   site.c     how much a destination is given: window, pace, rest
  *   sched.c    whose turn it is                   -> agent.c
  *   parked.c   messages that wait for a site
+ *   pressure_tell.c  how many wait for us    -> inject
  *   agent.c    the conversation with an agent
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      who is told what; dsn_text.c  in which words
@@ -49,6 +50,7 @@ struct msg {
 	bool	repeat;			/* it may have been delivered before a crash */
 	bool	checked;		/* its content, against the commit mark */
 	bool	delay_told;		/* no delay notice is (or will be) due */
+	bool	fresh;			/* new, and its first attempt has not begun: counted in Q.fresh */
 	unsigned char locked;		/* times in a row it was found locked */
 	unsigned char seen;		/* the scan that met its name last */
 	int64_t	size;			/* of the message, bytes */
@@ -154,6 +156,7 @@ struct queue {
 	struct msg **index;		/* owned; hash table */
 	unsigned index_n, index_cap;
 	unsigned nactive, active_max;
+	unsigned fresh;			/* messages that have come and wait for us: pressure.h */
 
 	struct site **sites;		/* owned; hash table */
 	unsigned site_n, site_cap;
@@ -169,7 +172,7 @@ extern struct queue Q;			/* the one queue manager of this process */
 
 /* msg.c */
 struct msg *msg_find(const char *id);
-/* Adds a waiting message due at `due`, or returns the one that is there. */
+/* Adds a waiting message due at `due`, a fresh one, or returns the one that is there. */
 struct msg *msg_add(const char *id, int64_t size, int64_t due);
 /* Puts a waiting message at a (new) place in the heap. */
 void	msg_due(struct msg *, int64_t due);
@@ -177,6 +180,8 @@ void	msg_due(struct msg *, int64_t due);
 struct msg *msg_pop_due(int64_t now);
 /* The earliest due time, INT64_MAX when nothing waits. */
 int64_t	msg_next_due(void);
+/* It is fresh no more: tried, or it waits for somebody else, or it did not come as mail comes. */
+void	msg_begun(struct msg *);
 void	msg_forget(struct msg *);
 void	msg_each(void (*)(struct msg *, void *), void *);
 

@@ -166,8 +166,10 @@ scan_slice(unsigned n)
 			continue;
 		m->seen = Q.scan;
 		/* Who had it last may have died in the middle. */
-		if (S.first && m->due == S.due)
+		if (S.first && m->due == S.due) {
 			m->repeat = true;
+			msg_begun(m);
+		}
 	}
 	return true;
 }
@@ -221,8 +223,11 @@ scan_event(const struct inotify_event *e)
 		return;
 	if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
 		m = scan_name(e->name, now_ms() + SETTLE_MS);
-		if (m != NULL && (e->mask & IN_MOVED_TO))
+		if (m != NULL && (e->mask & IN_MOVED_TO)) {
 			m->repeat = true;	/* from hold/, or from a backup */
+			if (m->due != 0)
+				msg_begun(m);
+		}
 		return;
 	}
 	/* Gone: an administrator's rm or mv, or our own. */

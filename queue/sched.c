@@ -134,6 +134,8 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 	struct tasks *small = &s->wait[turn][0], *large = &s->wait[turn][1];
 	struct task *t;
 
+	if (s->kind == SITE_REMOTE)
+		msg_begun(a->msg);	/* from now on it waits for that host */
 	if (a->caller == s) {
 		/* Here it is; not sched_missed(), for s must live on. */
 		a->caller = NULL;
@@ -346,6 +348,7 @@ start_one(struct site *s, int64_t now)
 		return NOT_NOW;
 	t->started = now;
 	t->result = SITE_OK;
+	msg_begun(t->active->msg);
 	if (s->idle != NULL) {
 		agent_give(s->idle, t);
 	} else if (agent_start(s, t) == -1) {
