@@ -172,10 +172,7 @@ deps:
 check: all tests
 	sh tests/check.sh $(B)
 
-# A million queued messages: start, memory, new mail meanwhile (minutes; 5 GB of /dev/shm).
-bench-queue: all tests
-	B=$(B) sh bench/queue.sh
-.PHONY: bench-queue
+include bench/bench.mk
 
 demo:
 	sh tests/demo.sh $(if $(KEEP),--keep)
