@@ -40,6 +40,25 @@ for r in status[1:]:
         'envid=' + str(status[0]['Original-Envelope-Id']), kinds[2])
 END
 
+# The same as a list manager's bounce parser reads it: "ADDRESS STATUS REASON".
+cat >"$T/bounces.pl" <<'END'
+use Mail::DeliveryStatus::BounceParser;
+local $/;
+my $b = Mail::DeliveryStatus::BounceParser->new(scalar <STDIN>);
+print join(" ", $_->get("email"), $_->get("status"), $_->get("std_reason")),
+    "\n" for $b->reports;
+print "no bounce\n" unless $b->is_bounce;
+END
+perl -MMail::DeliveryStatus::BounceParser -e 1 2>/dev/null && parser=yes ||
+    parser=
+bounces() {		# NAME WANTED: what it makes of $dsn
+	if [ -z "$parser" ]; then
+		skip "$1" "no Mail::DeliveryStatus::BounceParser (make deps)"
+		return
+	fi
+	is "$1" "$(perl "$T/bounces.pl" <"$dsn" 2>&1 | sort)" "$2"
+}
+
 # A client that says what it is told to: ADDRESS PORT USER PASSWORD FILE LINE...
 cat >"$T/smtp.py" <<'END'
 import smtplib, ssl, sys
@@ -163,6 +182,7 @@ ok "to Marie, here" smtp "MAIL FROM:<$jb> ENVID=QQ+2B314 RET=FULL BODY=8BITMIME"
     "RCPT TO:<$marie> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;marie+2Bx@emc.fr"
 told delivered \
     "delivered $marie 2.0.0 orcpt=rfc822;marie+x@emc.fr envid=QQ+314 $H"
+bounces "a report of success is no bounce" "no bounce"
 has "delivered: from the null sender" "$dsn" '^Return-Path: <>'
 has "delivered: in plain words" "$dsn" '^    was delivered'
 has "delivered: the subject is there" "$dsn" "^Subject: the report's subj"
@@ -220,6 +240,9 @@ ok "two fail, one does not care, one arrives" \
 told "failed together" \
 "failed full2@$other 5.2.2 orcpt=None envid=x message/rfc822
 failed full@$other 5.2.2 orcpt=rfc822;f@f envid=x message/rfc822"
+bounces "a bounce parser finds both, and why" \
+"f@f 5.2.2 over_quota
+full2@$other 5.2.2 over_quota"
 untold "one report for both"
 is "failed: nothing of the others" "$(grep -aEc 'full[34]@|marie@' "$dsn")" 0
 has "failed: what was said" "$dsn" 'said: 552 5.2.2 mailbox full'
