@@ -42,8 +42,9 @@ give_up(struct active *a, unsigned n)
 	struct buf text = BUF_INIT;
 	struct outcome o = { .enhanced = "5.0.0" };
 
-	buf_addf(&text, "5.0.0 an administrator of %s has stopped trying",
-	    Q.cfg->hostname);
+	buf_addf(&text, "5.0.0 an administrator of %s has stopped trying%s%s",
+	    Q.cfg->hostname, a->msg->last_words != NULL ? ": " : "",
+	    a->msg->last_words != NULL ? a->msg->last_words : "");
 	if (r->text != NULL)
 		buf_addf(&text, "; the last attempt said: %s", r->text);
 	o.text = buf_str(&text);
@@ -82,6 +83,10 @@ start_recipients(struct active *a)
 		else if (forced || r->next <= now + SLACK_USEC ||
 		    r->next > now + (int64_t)LONGEST_MS * 1000)
 			start_one(a, r);
+	}
+	if (bounce) {
+		free(a->msg->last_words);
+		a->msg->last_words = NULL;
 	}
 }
 

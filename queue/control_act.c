@@ -16,6 +16,7 @@
 #include "date.h"
 #include "deadline.h"
 #include "log.h"
+#include "qadmin.h"
 
 static const char not_here[] = "no such message in the queue";
 
@@ -102,13 +103,21 @@ fetch(const char *name)
 void
 control_bounce(struct peer *p, struct ctl *c)
 {
-	struct msg *m = fetch(ctl_str(c, "name"));
+	const char *text = ctl_get(c, "text");
+	struct msg *m;
 
-	if (m == NULL) {
+	if (text != NULL && strlen(text) > LAST_WORDS_MAX) {
+		control_refuse(p, "the text is too long");
+		return;
+	}
+	if ((m = fetch(ctl_str(c, "name"))) == NULL) {
 		control_refuse(p, not_here);
 		return;
 	}
-	log_event(m->id, "bounce-ordered");
+	log_event(m->id, "bounce-ordered text=%s",
+	    quoted(text != NULL ? text : ""));
+	free(m->last_words);
+	m->last_words = text == NULL ? NULL : xstrdup(text);
 	m->forced = m->bounce = true;
 	if (m->active != NULL)
 		active_recall(m->active);

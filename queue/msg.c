@@ -192,6 +192,7 @@ msg_forget(struct msg *m)
 	struct msg **p = &Q.index[id_hash(m->id) & (Q.index_cap - 1)];
 
 	msg_begun(m);
+	free(m->last_words);
 	sched_unpark_msg(m);
 	if (m->slot != 0)
 		heap_remove(m);

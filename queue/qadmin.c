@@ -29,7 +29,7 @@ static const struct verb {
 	{ "hold",    qadmin_hold,    "hold [-n] ID ... | FILTER ..." },
 	{ "release", qadmin_release, "release [-n] ID ... | FILTER ... | --all" },
 	{ "rm",	     qadmin_rm,	     "rm [-n] ID ... | FILTER ..." },
-	{ "bounce",  qadmin_bounce,  "bounce [-n] ID ... | FILTER ..." },
+	{ "bounce",  qadmin_bounce,  "bounce [-n] [--text TEXT] ID ... | FILTER ..." },
 	{ "reroute", qadmin_reroute, "reroute [-n] ID ... HOST:PORT" },
 	{ "mailq",   qadmin_mailq,   "mailq" },
 };

@@ -68,6 +68,8 @@ const char *sites_view_domain(const struct sites_view *, const char *domain);
 
 /* ---- qadmin_filter.c: which messages are meant ---- */
 
+#define LAST_WORDS_MAX	400	/* bytes of the text of `bounce`: the sender's report has lines of 998 */
+
 struct filter {			/* strings are borrowed from argv; NULL: any */
 	const char *id, *site, *sender, *recipient, *reason;
 	int64_t	older, younger;	/* usec of age; 0: any */
@@ -78,6 +80,7 @@ struct filter {			/* strings are borrowed from argv; NULL: any */
 struct selection {
 	struct filter filter;
 	bool	json, dry_run, yes;
+	const char *text;	/* of bounce: borrowed from argv, or NULL */
 	char	**ids;		/* the rest of argv */
 	int	nids;
 };

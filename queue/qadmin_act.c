@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "date.h"
 #include "log.h"
 #include "qadmin.h"
@@ -182,6 +183,7 @@ ask(struct hands *h, const char *verb, const struct target *t,
 	ctl_add(&b, "id", t->id);
 	ctl_add(&b, "name", t->name);
 	ctl_add(&b, "host", h->action->host);
+	ctl_add(&b, "text", h->s.text);
 	ctl_end(&b);
 	if (control_ask(&h->control, &b, &line, &c))
 		n = ctl_num(&c, key, 0, INT64_MAX, 0);
@@ -295,6 +297,25 @@ act_on_all(struct hands *h)
 	    h->action->what);
 }
 
+/* What the senders shall read stands in a report and in one line of a file. */
+static void
+check_text(const struct hands *h)
+{
+	const char *text = h->s.text;
+
+	if (text == NULL)
+		return;
+	if (strcmp(h->action->verb, "bounce") != 0)
+		usage(h->action);
+	if (strlen(text) > LAST_WORDS_MAX)
+		errx(EX_USAGE, "--text: at most %d bytes", LAST_WORDS_MAX);
+	if (!is_utf8(text, strlen(text)))
+		errx(EX_USAGE, "--text: not UTF-8");
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			errx(EX_USAGE, "--text: one line, please");
+}
+
 static int
 act(const struct config *cfg, const struct action *a, int argc, char *argv[])
 {
@@ -303,6 +324,7 @@ act(const struct config *cfg, const struct action *a, int argc, char *argv[])
 	int status;
 
 	selection_parse(&h.s, cfg, true, argc, argv);
+	check_text(&h);
 	if (a->host != NULL) {
 		if (h.s.nids == 0)
 			usage(a);

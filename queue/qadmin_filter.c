@@ -16,7 +16,8 @@
 #include "qadmin.h"
 
 enum { OPT_ID = 256, OPT_SITE, OPT_SENDER, OPT_RECIPIENT, OPT_AGE, OPT_REASON,
-	OPT_HELD, OPT_ALL, OPT_JSON, OPT_YES };
+	OPT_HELD, OPT_ALL, OPT_JSON, OPT_YES,
+	OPT_TEXT };
 
 static const struct option options[] = {
 	{ "id",	       required_argument, NULL, OPT_ID },
@@ -30,6 +31,7 @@ static const struct option options[] = {
 	{ "json",      no_argument,	  NULL, OPT_JSON },
 	{ "dry-run",   no_argument,	  NULL, 'n' },
 	{ "yes",       no_argument,	  NULL, OPT_YES },
+	{ "text",      required_argument, NULL, OPT_TEXT },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -99,10 +101,14 @@ one_option(struct selection *s, int ch, bool act)
 	case OPT_YES:
 		s->yes = true;
 		break;
+	case OPT_TEXT:
+		s->text = optarg;
+		break;
 	default:
 		exit(EX_USAGE);
 	}
-	if (act ? ch == OPT_JSON : ch == 'n' || ch == OPT_YES)
+	if (act ? ch == OPT_JSON : ch == 'n' || ch == OPT_YES ||
+	    ch == OPT_TEXT)
 		errx(EX_USAGE, "an option of another verb; see facteur-ls(8)");
 }
 

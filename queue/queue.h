@@ -46,6 +46,7 @@ struct msg {
 	char	id[ID_LEN + 1];
 	bool	forced;			/* an administrator said: now */
 	bool	bounce;			/* an administrator said: give it up */
+	bool	called;			/* its site has asked: out of that list, on its way */
 	bool	on_trial;		/* found damaged once; looked at again */
 	bool	repeat;			/* it may have been delivered before a crash */
 	bool	checked;		/* its content, against the commit mark */
@@ -58,10 +59,10 @@ struct msg {
 	unsigned slot;			/* in the heap, from 1; 0: not in it */
 	struct msg *next_hash;
 	struct active *active;		/* NULL while it waits */
+	char	*last_words;		/* owned; with `bounce`: what its sender shall read, or NULL */
 	/* Waits for a site that rests or has enough to do: not opened before the site asks. */
 	struct site *site;		/* holds a reference; NULL: it does not */
 	struct msg *next_parked, *prev_parked;
-	bool	called;			/* the site has asked: out of its list, on its way */
 };
 
 enum rcpt_step {

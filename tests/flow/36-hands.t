@@ -162,10 +162,24 @@ gone() {
 	    ! ls "$hold/$1".* 2>/dev/null | grep -q .
 }
 ok "hold it" tool hold "$id"
-ok "bounce takes what is held, too" tool bounce "$id"
+tool hold --text x "$id"
+is "--text is for bounce alone" $? 64
+tool bounce --text "$(printf 'two\nlines')" "$id"
+is "and one line" $? 64
+tool bounce --text "$(printf '%401s' x)" "$id"
+is "of 400 bytes at most" $? 64
+is "it is still there" "$(listed "$hold")" "$id "
+ok "bounce takes what is held, too" tool bounce \
+    --text 'Please write to "info@emc.fr" (%s) \x1b; café' "$id"
 ok "and tells the sender" wait_for 10 bounced
 ok "in words" grep -q 'an administrator of mx.emc.fr has stopped trying' \
     "$(newest emc jean-bob@emc.fr)"
+tr -d '\n' <"$(newest emc jean-bob@emc.fr)" | tr -s ' ' >"$T/words"
+ok "in the administrator's" grep -qF \
+    ': Please write to "info@emc.fr" (%s) \x1b; café; the last' "$T/words"
+ok "in the machine's part, too, as ASCII" grep -qaF \
+    'Please write to "info@emc.fr" (%s) \x1b; caf??; the last' "$T/words"
+ok "and in the log" grep -q "^$id failed .*: Please write to " "$T/emc.log"
 ok "with what the host had said" grep -q 'Connection refused' \
     "$(newest emc jean-bob@emc.fr)"
 ok "the message leaves" wait_for 10 gone "$id"
