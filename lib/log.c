@@ -27,22 +27,25 @@
 static const char *program = "facteur";
 static unsigned long dropped;
 static bool is_stream;		/* stderr is a pipe or a socket */
+static bool is_file;		/* it is a file: never a reason to wait */
 
 void
 log_init(const char *name)
 {
 	struct stat st;
+	bool known = fstat(STDERR_FILENO, &st) == 0;
 
 	program = name;
-	is_stream = fstat(STDERR_FILENO, &st) == 0 &&
-	    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	is_stream = known && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+	is_file = known && S_ISREG(st.st_mode);
 }
 
 /*
  * 0 when it went out.  A short write counts as sent: its rest is lost.  All
- * programs write into one pipe, and O_NONBLOCK would be everyone's: between
- * poll and write another may take the last room, so the write itself is told
- * not to wait.  (Of a file only plain writes tell the truth.)
+ * programs write into one pipe, and O_NONBLOCK would be everyone's: so the
+ * write itself is told not to wait.  (Of a file only plain writes tell the
+ * truth.)  Where that cannot be told, poll has to do, though another may take
+ * the last room behind it.
  */
 static int
 emit(const char *line, size_t len)
@@ -51,8 +54,6 @@ emit(const char *line, size_t len)
 	struct iovec v = { .iov_base = (char *)(uintptr_t)line,
 	    .iov_len = len };
 
-	if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0)
-		return -1;
 	if (is_stream) {
 		if (pwritev2(STDERR_FILENO, &v, 1, -1, RWF_NOWAIT) != -1)
 			return 0;
@@ -60,6 +61,8 @@ emit(const char *line, size_t len)
 		if (errno == EAGAIN || errno == EPIPE)
 			return -1;
 	}
+	if (!is_file && (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0))
+		return -1;
 	return write(STDERR_FILENO, line, len) == -1 ? -1 : 0;
 }
 
