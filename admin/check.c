@@ -120,9 +120,12 @@ check_place(const struct checker *c, const struct place *p)
 
 /* ---- files ------------------------------------------------------------- */
 
-/* Can this user read it?  Tried by one who has become that user. */
+/*
+ * Is it this user's right to reach it?  `refused` tries as one who has become
+ * that user; true: no, with errno EACCES or EROFS.
+ */
 static bool
-can_read(enum seam_user who, const char *path)
+is_refused(enum seam_user who, const char *path, bool (*refused)(const char *))
 {
 	uid_t uid;
 	gid_t gid;
@@ -130,16 +133,28 @@ can_read(enum seam_user who, const char *path)
 	int status;
 
 	if (!seam_ids(who, &uid, &gid) || (pid = fork()) == -1)
-		return true;		/* other findings tell of that */
+		return false;		/* other findings tell of that */
 	if (pid == 0) {
 		if (privdrop(uid, gid, NULL) == -1)
 			_exit(0);
-		_exit(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) == -1 &&
-		    errno == EACCES);
+		_exit(refused(path));
 	}
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
-	return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
+	return WIFEXITED(status) && WEXITSTATUS(status) != 0;
+}
+
+static bool
+read_refused(const char *path)
+{
+	return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) == -1 &&
+	    errno == EACCES;
+}
+
+static bool
+write_refused(const char *dir)
+{
+	return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == -1;
 }
 
 /* The first directory on the way that keeps others out, appended; or none. */
@@ -163,7 +178,7 @@ check_readable(const struct checker *c, const char *path, enum seam_user who,
 {
 	struct buf what = BUF_INIT, mend = BUF_INIT, dir = BUF_INIT;
 
-	if (c->cfg->as_root && !can_read(who, path)) {
+	if (c->cfg->as_root && is_refused(who, path, read_refused)) {
 		buf_addf(&what, "%s cannot be read by %s", path,
 		    seam_name(who));
 		if (closed_directory(path, &dir))
@@ -242,6 +257,39 @@ check_tls_files(const struct checker *c)
 	buf_release(&mend);
 }
 
+/* Figures that cannot be written stop nobody; but somebody waits for them. */
+static void
+check_stats_dir(const struct checker *c)
+{
+	const char *file = c->cfg->stats_file, *slash = strrchr(file, '/');
+	struct buf dir = BUF_INIT, what = BUF_INIT, mend = BUF_INIT;
+	const char *user = seam_name(SEAM_QUEUE);
+	struct stat st;
+
+	if (slash == NULL)
+		return;
+	buf_add(&dir, file, slash == file ? 1 : (size_t)(slash - file));
+	if (stat(dir.data, &st) == -1 || !S_ISDIR(st.st_mode)) {
+		buf_addf(&what, "stats_file: %s is no directory", dir.data);
+		if (c->cfg->as_root)
+			buf_addf(&mend, "install -d -o %s %s", user, dir.data);
+		else
+			buf_addf(&mend, "mkdir %s", dir.data);
+	} else if (c->cfg->as_root ? is_refused(SEAM_QUEUE, dir.data,
+	    write_refused) : write_refused(dir.data)) {
+		buf_addf(&what, "stats_file: %s cannot be written by %s",
+		    dir.data, c->cfg->as_root ? user : "us");
+		if (c->cfg->as_root)
+			buf_addf(&mend, "chgrp %s %s && chmod g+wx %s", user,
+			    dir.data, dir.data);
+		else
+			buf_addf(&mend, "chmod u+wx %s", dir.data);
+	}
+	if (what.len > 0)
+		tell(c, false, &what, &mend);
+	buf_release(&dir);
+}
+
 void
 check_files(const struct config *cfg,
     void (*how)(void *, const struct finding *), void *arg)
@@ -250,6 +298,7 @@ check_files(const struct config *cfg,
 
 	check_confdir(&c);
 	check_tls_files(&c);
+	check_stats_dir(&c);
 	for (unsigned i = 0; i < nplaces; i++)
 		check_place(&c, &places[i]);
 }

@@ -41,6 +41,7 @@ static const struct verb {
 	    "where it is, what happened, what happens next" },
 	{ "sites", NULL, "qadmin", true, "[--json] [GLOB]",
 	    "every destination: window, pace, rest, last error" },
+	{ "stats", NULL, "qadmin", true, "", "figures, for Prometheus" },
 	{ "retry", NULL, "qadmin", true, "ID...|FILTER...|--all",
 	    "try again now" },
 	{ "hold", NULL, "qadmin", true, "ID...|FILTER...",

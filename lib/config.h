@@ -37,6 +37,7 @@ struct config {
 	int64_t	 bounce_lifetime;	/* seconds: 1d */
 	int64_t	 delay_notice;		/* seconds: 4h; 0: none */
 	int64_t	 history_days;		/* 14; 0: no history */
+	char	*stats_file;		/* absolute path or "" */
 	int64_t	 remote_concurrency;	/* deliveries at once to other hosts: 100 */
 	int64_t	 local_concurrency;	/* 20 */
 	int64_t	 site_concurrency;	/* to one destination: 20 */

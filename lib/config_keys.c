@@ -123,6 +123,7 @@ const struct key config_keys[] = {
 	{ AT(bounce_lifetime), key_set_span, show_span, "1d", "1d", 1, YEAR },
 	{ AT(delay_notice), key_set_span, show_span, "4h", "4h", 0, YEAR },
 	{ AT(history_days), key_set_number, show_number, "14", "14", 0, 3650 },
+	{ AT(stats_file), key_set_path, show_text, "", "", 0, 0 },
 	{ AT(remote_concurrency), key_set_number, show_number, "100", "100",
 	    1, 10000 },
 	{ AT(local_concurrency), key_set_number, show_number, "20", "20",

@@ -205,7 +205,7 @@ key_set_path(struct config *cfg, const struct key *k, const char *value,
 	int r = 0;
 
 	/* Files may be absent, directories not. */
-	if (is_none(value) && strncmp(k->name, "tls_", 4) == 0)
+	if (is_none(value) && (k->root == NULL || *k->root == '\0'))
 		return text_set(cfg, k, "");
 	if (*value == '\0') {
 		buf_adds(why, "needs a path");

@@ -139,6 +139,9 @@ sandbox_place(enum place place, const struct config *cfg, const char *home,
 	case P_KEY:
 		add_dirname(cfg->tls_key, out);
 		break;
+	case P_STATS:
+		add_dirname(cfg->stats_file, out);
+		break;
 	case P_MAIL:
 		/* The homes of all virtual users, who share one owner. */
 		if (home != NULL && is_below(home, cfg->mail))

@@ -47,7 +47,7 @@ extern const size_t sandbox_nlethal;
 /* Places of the file system. */
 enum place {
 	P_SPOOL, P_CONFDIR, P_ETC, P_RESOLV, P_CERT, P_CERT_REAL,
-	P_KEY, P_KEY_REAL, P_MAIL, P_HOME, P_ROOT
+	P_KEY, P_KEY_REAL, P_STATS, P_MAIL, P_HOME, P_ROOT
 };
 enum reach { READ, WRITE };	/* WRITE: make, change and remove too */
 

@@ -59,6 +59,7 @@ const struct path_rule sandbox_paths[] = {
 	{ SANDBOX_INJECT_WORKER, P_SPOOL, WRITE },
 	{ SANDBOX_QUEUE, P_SPOOL, WRITE },
 	{ SANDBOX_QUEUE, P_CONFDIR, READ },	/* sites */
+	{ SANDBOX_QUEUE, P_STATS, WRITE },
 	{ SANDBOX_REMOTE, P_ETC, READ },	/* resolv.conf, hosts */
 	{ SANDBOX_REMOTE, P_RESOLV, READ },
 	{ SANDBOX_RESOLVE, P_CONFDIR, READ },	/* aliases */

@@ -73,6 +73,7 @@ static const struct right {
 	{ "control",	"status",  QUEUE | ROOT },
 	{ "control",	"look",	   QUEUE | ROOT },
 	{ "control",	"sites",   QUEUE | ROOT },
+	{ "control",	"stats",   QUEUE | ROOT },
 	{ "control",	"recall",  QUEUE | ROOT },
 	{ "control",	"bounce",  QUEUE | ROOT },
 	{ "control",	"reroute", QUEUE | ROOT },

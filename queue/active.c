@@ -108,6 +108,15 @@ may_be_late(const struct msg *m)
 	    date_now_usec() - id_usec(m->id) > Q.cfg->delay_notice * 1000000;
 }
 
+/* In the figures, once, if it came while we were here. */
+static void
+count_recipients(const struct active *a)
+{
+	if (a->env.arrived >= Q.started && !a->msg->rcpts_counted)
+		stats_recipients(a->env.nrcpts);
+	a->msg->rcpts_counted = true;
+}
+
 static void
 active_start(struct msg *m)
 {
@@ -133,6 +142,7 @@ active_start(struct msg *m)
 	a->work = xcalloc(a->env.nrcpts + 1, sizeof(*a->work));
 	m->active = a;
 	Q.nactive++;
+	count_recipients(a);
 	a->open = 1;		/* our own hold, until everything is started */
 	start_recipients(a);
 	active_release(a);

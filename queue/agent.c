@@ -48,11 +48,18 @@ idle_over(struct timer *t)
 	peer_close(&g->peer, g->task == NULL ? "idle" : "no descriptor for the job");
 }
 
+static enum via
+via(const struct agent *g)
+{
+	return g->site->kind == SITE_LOCAL ? VIA_LOCAL : VIA_REMOTE;
+}
+
 /* Every recipient of the task that has no answer is tried again later. */
 static void
 task_end(struct agent *g, enum site_result result, const char *why)
 {
-	struct outcome o = { .enhanced = "4.3.0", .text = why };
+	struct outcome o = { .enhanced = "4.3.0", .text = why,
+	    .via = via(g) };
 	struct task *t = g->task;
 	struct active *a = t->active;
 
@@ -132,7 +139,8 @@ frame_rcpt(struct agent *g, struct ctl *c)
 	unsigned n = (unsigned)ctl_num(c, "n", 1, a->env.nrcpts, 0), i;
 	const char *status = ctl_str(c, "status"), *ip = ctl_get(c, "ip");
 	struct outcome o = { .tls = ctl_get(c, "tls"),
-	    .enhanced = ctl_get(c, "enh"), .text = ctl_str(c, "text") };
+	    .enhanced = ctl_get(c, "enh"), .text = ctl_str(c, "text"),
+	    .via = via(g) };
 	char host[512];
 
 	for (i = 0; i < t->n && t->rcpt[i] != n; i++)
@@ -147,6 +155,8 @@ frame_rcpt(struct agent *g, struct ctl *c)
 		o.host = host;
 	}
 	a->work[n - 1].step = STEP_SETTLED;
+	stats_reply(o.via, (now_ms() - t->started) * 1000,
+	    (int)ctl_num(c, "code", 0, 599, 0));
 	note_result(g, c, strcmp(status, "done") == 0);
 	o.slower = t->result == SITE_SLOWER || t->result == SITE_CROWDED;
 	/* A host that knows DSN goes on from here, the others end it. */

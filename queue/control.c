@@ -28,6 +28,7 @@ static const struct verb {
 	{ "status",  control_status },
 	{ "look",    control_look },
 	{ "sites",   control_sites },
+	{ "stats",   control_stats },
 	{ "retry",   control_retry },
 	{ "recall",  control_recall },
 	{ "bounce",  control_bounce },

@@ -16,4 +16,5 @@ void	control_reroute(struct peer *, struct ctl *);
 void	control_status(struct peer *, struct ctl *);
 void	control_look(struct peer *, struct ctl *);
 void	control_sites(struct peer *, struct ctl *);
+void	control_stats(struct peer *, struct ctl *);
 #endif

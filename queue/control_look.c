@@ -159,3 +159,31 @@ control_sites(struct peer *p, struct ctl *c)
 	peer_write(p, t.out.data, t.out.len);
 	buf_release(&t.out);
 }
+
+/* ---- the figures ---- */
+
+static void
+tell_reason(const char *text, uint64_t n, void *out)
+{
+	ctl_begin(out, "reason");
+	ctl_addn(out, "count", (int64_t)n);
+	ctl_add(out, "text", text);
+	ctl_end(out);
+}
+
+void
+control_stats(struct peer *p, struct ctl *c)
+{
+	struct buf out = BUF_INIT, text = BUF_INIT;
+
+	if (ctl_yes(c, "reasons"))
+		reasons_each(now_ms(), tell_reason, &out);
+	stats_text(&text);
+	ctl_begin(&out, "data");
+	ctl_addn(&out, "len", (int64_t)text.len);
+	ctl_end(&out);
+	buf_add(&out, text.data, text.len);
+	peer_write(p, out.data, out.len);
+	buf_release(&out);
+	buf_release(&text);
+}

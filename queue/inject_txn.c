@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -168,15 +169,16 @@ inject_txn_go(struct inject_txn *t, int64_t need)
 
 /* Best effort: without it the queue finds the file at its next rescan. */
 static void
-notify_queue(const struct inject *in, const struct spool_file *f)
+notify_queue(const struct inject *in, const struct spool_file *f, int64_t usec)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	char name[SPOOL_NAME_MAX + 1];
+	char name[SPOOL_NAME_MAX + 1], text[SPOOL_NAME_MAX + 32];
 
 	spool_name(name, f->id, f->size);
+	(void)snprintf(text, sizeof(text), "%s us=%lld", name, (long long)usec);
 	if (strlcpy(un.sun_path, config_socket(in->cfg, "notice"),
 	    sizeof(un.sun_path)) < sizeof(un.sun_path))
-		(void)sendto(in->notice, name, strlen(name),
+		(void)sendto(in->notice, text, strlen(text),
 		    MSG_DONTWAIT | MSG_NOSIGNAL,
 		    (const struct sockaddr *)&un, sizeof(un));
 }
@@ -185,6 +187,8 @@ notify_queue(const struct inject *in, const struct spool_file *f)
 enum inject_verdict
 inject_txn_commit(struct inject_txn *t)
 {
+	int64_t began = now_us();
+
 	inject_content_end(t);
 	if (t->verdict != INJECT_OK)
 		return t->verdict;
@@ -194,7 +198,7 @@ inject_txn_commit(struct inject_txn *t)
 		return t->verdict;
 	}
 	spool_file_close(&t->file);
-	notify_queue(t->in, &t->file);
+	notify_queue(t->in, &t->file, now_us() - began);
 	log_event(t->file.id, "queued from=<%s> rcpts=%u size=%lld",
 	    t->env.sender, t->env.nrcpts, (long long)t->file.size);
 	return INJECT_OK;

@@ -145,6 +145,7 @@ msg_add(const char *id, int64_t size, int64_t due)
 	m->next_hash = Q.index[slot];
 	Q.index[slot] = m;
 	Q.index_n++;
+	ages_add(id_usec(id));
 	heap_insert(m);
 	return m;
 }
@@ -200,6 +201,7 @@ msg_forget(struct msg *m)
 		p = &(*p)->next_hash;
 	*p = m->next_hash;
 	Q.index_n--;
+	ages_remove(id_usec(m->id));
 	free(m);
 }
 

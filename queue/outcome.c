@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "date.h"
+#include "deadline.h"
 #include "dsn.h"
 #include "history.h"
 #include "log.h"
@@ -61,6 +62,14 @@ log_outcome(const struct active *a, const char *event,
 	    quoted(text));
 }
 
+/* For the figures: what has just become of r. */
+static void
+count(const struct active *a, const struct env_rcpt *r, enum via via,
+    enum fate fate)
+{
+	stats_outcome(via, fate, a->msg->size, r->last - a->env.arrived);
+}
+
 /* Is a report about this success owed to the sender? */
 static enum rcpt_report
 owed(const struct active *a, const struct env_rcpt *r, enum rcpt_report report)
@@ -85,6 +94,7 @@ outcome_done(struct active *a, unsigned n, const struct outcome *o)
 	    buf_str(&text));
 	r->state = RCPT_DONE;
 	set_last(r, o, buf_str(&text));
+	count(a, r, o->via, FATE_DONE);
 	history_add(HISTORY_DONE, a, r, o->tls, NULL);
 	log_outcome(a, "delivered", r, "", buf_str(&text));
 	buf_release(&text);
@@ -100,6 +110,7 @@ fail_text(struct active *a, unsigned n, const struct outcome *o,
 	envelope_fail(&a->lines, n, r->last, o->host, o->tls, text);
 	r->state = RCPT_FAILED;
 	set_last(r, o, text);
+	count(a, r, o->via, FATE_FAIL);
 	history_add(HISTORY_FAIL, a, r, o->tls, NULL);
 	log_outcome(a, "failed", r, "", text);
 }
@@ -151,6 +162,8 @@ outcome_defer(struct active *a, unsigned n, const struct outcome *o)
 	envelope_defer(&a->lines, n, now, r->next, o->host, o->tls,
 	    buf_str(&text));
 	set_last(r, o, buf_str(&text));
+	count(a, r, o->via, FATE_DEFER);
+	reasons_add(buf_str(&text), now_ms());
 	buf_adds(&extra, " next=");
 	date_iso(&extra, r->next, 0);
 	log_outcome(a, "deferred", r, buf_str(&extra), buf_str(&text));
@@ -163,7 +176,7 @@ bool
 outcome_waited(struct active *a, unsigned n, const struct site *s, int64_t now)
 {
 	struct env_rcpt *r = &a->env.rcpts[n - 1], tried = *r;
-	struct outcome o = { .enhanced = "4.4.1" };
+	struct outcome o = { .enhanced = "4.4.1", .via = VIA_REMOTE };
 	struct buf text = BUF_INIT;
 	int64_t failing = site_failing_ms(&s->flow, now) * 1000;
 	int64_t since = date_now_usec() - (r->last != 0 ? r->last :

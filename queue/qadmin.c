@@ -25,6 +25,7 @@ static const struct verb {
 	{ "show",    qadmin_show,    "show ID" },
 	{ "why",     qadmin_why,     "why ID | ADDRESS | SITE" },
 	{ "sites",   qadmin_sites,   "sites [--json] [GLOB]" },
+	{ "stats",   qadmin_stats,   "stats" },
 	{ "retry",   qadmin_retry,   "retry [-n] ID ... | FILTER ... | --all" },
 	{ "hold",    qadmin_hold,    "hold [-n] ID ... | FILTER ..." },
 	{ "release", qadmin_release, "release [-n] ID ... | FILTER ... | --all" },

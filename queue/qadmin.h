@@ -63,6 +63,12 @@ struct sites_view {
 /* name NULL: all sites, and which domains they serve; else the one site of that key or domain. */
 void	sites_ask(struct stream *, const char *name, struct sites_view *);
 void	sites_view_release(struct sites_view *);
+/*
+ * Asks for the figures as text; reason, if not NULL, is called for each of the
+ * commonest reasons lately.  Exits when there is no answer.
+ */
+void	stats_ask(struct stream *, struct buf *text,
+	    void (*reason)(const struct ctl *, void *), void *);
 /* The key of the site behind a domain, or NULL. */
 const char *sites_view_domain(const struct sites_view *, const char *domain);
 
@@ -120,6 +126,7 @@ int	qadmin_ls(const struct config *, int argc, char *argv[]);
 int	qadmin_show(const struct config *, int argc, char *argv[]);
 int	qadmin_why(const struct config *, int argc, char *argv[]);
 int	qadmin_sites(const struct config *, int argc, char *argv[]);
+int	qadmin_stats(const struct config *, int argc, char *argv[]);
 int	qadmin_mailq(const struct config *, int argc, char *argv[]);
 int	qadmin_retry(const struct config *, int argc, char *argv[]);
 int	qadmin_hold(const struct config *, int argc, char *argv[]);

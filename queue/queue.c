@@ -117,27 +117,6 @@ watch_signals(void)
 		err(EX_OSERR, "signalfd");
 }
 
-/* A datagram names a file that inject has just committed. */
-static void
-notice_ready(struct watch *w, uint32_t events)
-{
-	char name[SPOOL_NAME_MAX + 2], id[ID_LEN + 1];
-	struct msg *m;
-	int64_t size;
-	ssize_t len;
-
-	(void)events;
-	while ((len = recv(w->fd, name, sizeof(name) - 1, MSG_DONTWAIT)) >= 0) {
-		name[len] = '\0';
-		if (!spool_name_parse(name, id, &size))
-			continue;
-		m = msg_add(id, size, 0);
-		if (m->active == NULL && m->due != 0)
-			msg_due(m, 0);
-	}
-	active_run();
-}
-
 /* Takes over the sockets we were given; by hand there are none, which is fine. */
 static void
 watch_listeners(void)
@@ -220,6 +199,7 @@ main(int argc, char *argv[])
 	sites_refresh(now_ms());
 	sites_state_load(now_ms());
 	history_start();
+	stats_file_start();
 	pressure_start();
 	if (scan_start() == -1)
 		err(EX_OSERR, "%s/queue", Q.cfg->spool);

@@ -22,6 +22,7 @@
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      who is told what; dsn_text.c  in which words
  *   report.c   the conversation with inject
+ *   stats.c    the figures; stats_text.c, stats_file.c  told
  *   control.c  the administrator's verbs: control_look.c, control_act.c
  */
 #ifndef QUEUE_QUEUE_H
@@ -37,6 +38,7 @@
 #include "peer.h"
 #include "site.h"
 #include "spool.h"
+#include "stats.h"
 
 #define ACTIVE_MAX	4000	/* messages worked on at once: one descriptor each, so fewer where those are short */
 #define TASK_RCPTS	50	/* recipients of one task at most */
@@ -51,6 +53,7 @@ struct msg {
 	bool	repeat;			/* it may have been delivered before a crash */
 	bool	checked;		/* its content, against the commit mark */
 	bool	delay_told;		/* no delay notice is (or will be) due */
+	bool	counted, rcpts_counted;	/* in the figures (stats.h) */
 	bool	fresh;			/* new, and its first attempt has not begun: counted in Q.fresh */
 	unsigned char locked;		/* times in a row it was found locked */
 	unsigned char seen;		/* the scan that met its name last */
@@ -192,6 +195,12 @@ int	scan_start(void);
 /* Reads the directory again: finds what is new, forgets what has gone. */
 void	scan_all(void);
 
+/* notice.c */
+/* Takes what inject says: these files are there now. */
+void	notice_ready(struct watch *, uint32_t);
+/* "ID.SIZE", or "ID.SIZE us=N": N microseconds that the commit took, else -1. False: neither. */
+bool	notice_parse(char *text, char id[ID_LEN + 1], int64_t *size, int64_t *usec);
+
 /* open.c */
 /*
  * Opens m's file and reads its envelope.  The descriptor, or -1: it has been
@@ -283,6 +292,7 @@ struct outcome {
 	const char *text;	/* never NULL */
 	bool	slower;		/* a rate-limit reply: again in a minute, not in five */
 	enum rcpt_report report; /* what a sender who wants to know is told of a success */
+	enum via via;		/* whose work it was, for the figures */
 };
 void	outcome_done(struct active *, unsigned n, const struct outcome *);
 void	outcome_defer(struct active *, unsigned n, const struct outcome *);

@@ -86,6 +86,7 @@ report_frame(struct peer *p, struct ctl *c)
 		buf_release(&b);
 	} else if (ctl_is(c, "ok")) {
 		r->committed = true;
+		stats_report(r->kind);
 		log_event(r->active->msg->id, "%s dsn=%s to=%s",
 		    events[r->kind], ctl_str(c, "id"), quoted(buf_str(&r->to)));
 		mark_told(r->active, r->kind, r->sender, ctl_str(c, "id"));

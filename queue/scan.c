@@ -111,6 +111,7 @@ static struct {
 	int64_t	 due;		/* of what it finds */
 	bool	 first;		/* at the start: all of it was here before us */
 	bool	 again;		/* events were lost meanwhile: not the last one */
+	uint32_t finished;	/* the rename by which inject's last one came */
 	struct timer more;
 } S;
 
@@ -164,6 +165,7 @@ scan_slice(unsigned n)
 		}
 		if ((m = scan_name(d->d_name, S.due)) == NULL)
 			continue;
+		stats_message(m);
 		m->seen = Q.scan;
 		/* Who had it last may have died in the middle. */
 		if (S.first && m->due == S.due) {
@@ -223,13 +225,20 @@ scan_event(const struct inotify_event *e)
 		return;
 	if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
 		m = scan_name(e->name, now_ms() + SETTLE_MS);
-		if (m != NULL && (e->mask & IN_MOVED_TO)) {
+		if (m == NULL)
+			return;
+		if ((e->mask & IN_MOVED_TO) && e->cookie != S.finished) {
+			m->counted = m->rcpts_counted = true;
 			m->repeat = true;	/* from hold/, or from a backup */
 			if (m->due != 0)
 				msg_begun(m);
 		}
+		stats_message(m);
 		return;
 	}
+	/* Where O_TMPFILE is missing, a new one gets its name by a rename. */
+	if ((e->mask & IN_MOVED_FROM) && strncmp(e->name, "tmp.", 4) == 0)
+		S.finished = e->cookie;
 	/* Gone: an administrator's rm or mv, or our own. */
 	foreign_gone(e->name);
 	if (!spool_name_parse(e->name, id, &size) ||

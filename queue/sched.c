@@ -356,6 +356,7 @@ start_one(struct site *s, int64_t now)
 		return STALLED;
 	}
 	site_start(&s->flow, now);
+	stats_attempt(s->kind == SITE_LOCAL ? VIA_LOCAL : VIA_REMOTE);
 	Q.running[s->kind]++;
 	if (s->kind == SITE_REMOTE && turn == TURN_AGAIN)
 		Q.running_again++;

@@ -24,15 +24,6 @@
 #include "stream.h"
 #include "tls.h"
 
-static int64_t
-now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 /* The session: reports how long it took. */
 static _Noreturn void
 serve(struct tls_identity *t, int fd, int report)

@@ -57,6 +57,7 @@ an_empty_file_is_a_working_host(void **state)
 	assert_string_equal(cfg->resolver, "");
 	assert_string_equal(cfg->tls_cert, "");
 	assert_string_equal(cfg->tls_key, "");
+	assert_string_equal(cfg->stats_file, "");
 	assert_int_equal(cfg->remote_port, 25);
 	assert_int_equal(cfg->message_size, 50 * 1024 * 1024);
 	assert_int_equal(cfg->queue_lifetime, 5 * 86400);

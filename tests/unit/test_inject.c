@@ -26,6 +26,7 @@
 #include "ctl.h"
 #include "seams.h"
 #include "../../queue/inject.h"
+#include "../../queue/queue.h"
 
 int64_t	__wrap_ctl_peer_uid(int);
 int	__real_fsync(int);
@@ -275,17 +276,19 @@ the_cut_of_the_data_does_not_matter(void **state)
 }
 
 static void
-the_queue_is_told_the_name(void **state)
+the_queue_is_told_the_name_and_the_time_it_took(void **state)
 {
-	char name[100] = "";
-	int64_t size;
+	char text[100] = "", name[SPOOL_NAME_MAX + 1], id[ID_LEN + 1];
+	int64_t size, usec;
 	ssize_t n;
 
 	(void)state;
 	send_message(FROM, "x: y\n");
-	n = recv(notice, name, sizeof(name) - 1, 0);
+	n = recv(notice, text, sizeof(text) - 1, 0);
 	assert_true(n > 0);
-	assert_true(spool_name_parse(name, NULL, &size));
+	assert_true(notice_parse(text, id, &size, &usec));
+	assert_in_range(usec, 1, 60 * INT64_C(1000000));
+	spool_name(name, id, size);
 	assert_int_equal(faccessat(in.spool.queue, name, F_OK, 0), 0);
 }
 
@@ -540,7 +543,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		HOST_TEST(content_is_kept_byte_for_byte),
 		HOST_TEST(the_cut_of_the_data_does_not_matter),
-		HOST_TEST(the_queue_is_told_the_name),
+		HOST_TEST(the_queue_is_told_the_name_and_the_time_it_took),
 		HOST_TEST(received_says_where_it_came_from),
 		HOST_TEST(an_untrusted_client_cannot_forge_trace),
 		HOST_TEST(received_names_no_recipient_of_several),

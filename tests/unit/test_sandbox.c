@@ -73,7 +73,7 @@ static struct config cfg;
 static int
 setup(void **state)
 {
-	static char path[4][96];
+	static char path[4][96], figures[128];
 
 	(void)state;
 	(void)strlcpy(dir, "/tmp/facteur-sandbox.XXXXXX", sizeof(dir));
@@ -90,6 +90,12 @@ setup(void **state)
 	cfg.confdir = path[1];
 	cfg.mail = path[2];
 	cfg.tls_cert = cfg.tls_key = path[3] + strlen(path[3]);
+	(void)snprintf(figures, sizeof(figures), "%s/figures/x.prom", dir);
+	*strrchr(figures, '/') = '\0';
+	if (mkdir(figures, 0700) == -1)
+		return -1;
+	figures[strlen(figures)] = '/';
+	cfg.stats_file = figures;
 	return 0;
 }
 
@@ -97,7 +103,8 @@ static int
 teardown(void **state)
 {
 	static const char *const names[] = { "spool/a", "spool/b", "spool",
-		"conf/aliases", "conf", "mail", "other/x", "other", "" };
+		"conf/aliases", "conf", "mail", "other/x", "other",
+		"figures/x", "figures", "" };
 	char path[128];
 
 	(void)state;
@@ -129,6 +136,12 @@ static int
 make_in_spool(void)
 {
 	return make("spool/a");
+}
+
+static int
+make_in_figures(void)
+{
+	return make("figures/x");
 }
 
 static int
@@ -367,7 +380,9 @@ each_reaches_its_own_directories_only(void **state)
 	(void)state;
 	skip_without_landlock();
 	assert_int_equal(try_in(SANDBOX_QUEUE, make_in_spool), OK);
+	assert_int_equal(try_in(SANDBOX_QUEUE, make_in_figures), OK);
 	assert_int_equal(try_in(SANDBOX_INJECT_WORKER, make_in_spool), OK);
+	assert_int_equal(try_in(SANDBOX_INJECT_WORKER, make_in_figures), NO);
 	assert_int_equal(try_in(SANDBOX_QUEUE, make_in_conf), NO);
 	assert_int_equal(try_in(SANDBOX_QUEUE, open_passwd), NO);
 	assert_int_equal(try_in(SANDBOX_RESOLVE, read_conf), OK);

@@ -54,6 +54,7 @@ static const struct {
 	{ "remote", "job", "q" },
 	{ "control", "retry", "rq" },
 	{ "control", "status", "rq" },
+	{ "control", "stats", "rq" },
 };
 #define NWANT	(sizeof(want) / sizeof(want[0]))
 
