@@ -60,20 +60,25 @@ sandbox_find(const char *name, bool *whole_out)
 
 /* ---- limits ------------------------------------------------------------ */
 
-/* Only ever downwards. */
+/* Only ever downwards.  A child need not do what its parent has done. */
 static int
-lower(int what, rlim_t to)
+lower(unsigned what, rlim_t to)
 {
-	struct rlimit rl;
+	static struct { struct rlimit rl; bool known; } now[RLIM_NLIMITS];
+	struct rlimit *rl = &now[what].rl;
 
-	if (getrlimit(what, &rl) == -1)
-		return -1;
-	if (rl.rlim_max < to)
-		to = rl.rlim_max;
-	rl.rlim_max = to;
-	if (rl.rlim_cur > to)
-		rl.rlim_cur = to;
-	return setrlimit(what, &rl);
+	if (!now[what].known && to > 0) {
+		if (getrlimit((int)what, rl) == -1)
+			return -1;
+		now[what].known = true;
+	}
+	if (now[what].known && rl->rlim_max <= to)
+		return 0;
+	rl->rlim_max = to;
+	if (rl->rlim_cur > to)
+		rl->rlim_cur = to;
+	now[what].known = setrlimit((int)what, rl) == 0;
+	return now[what].known ? 0 : -1;
 }
 
 /* A log in a file would end the program with the first line (SIGXFSZ). */
@@ -85,11 +90,18 @@ is_file(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* A child's stdout and stderr are its parent's. */
 static bool
 may_write_files(const struct kind *k)
 {
-	return !k->no_files || is_file(STDOUT_FILENO) ||
-	    is_file(STDERR_FILENO);
+	static bool looked, may;
+
+	if (!k->no_files)
+		return true;
+	if (!looked)
+		may = is_file(STDOUT_FILENO) || is_file(STDERR_FILENO);
+	looked = true;
+	return may;
 }
 
 int
@@ -165,12 +177,25 @@ is_relaxed(const struct config *cfg, enum sandbox kind)
 	return RELAXED;
 }
 
+/* What ps shows: "smtpd:session", "smtpd:session-". */
+static void
+take_name(enum sandbox kind, bool whole)
+{
+	char name[16];
+
+	(void)strlcpy(name, sandbox_name(kind), sizeof(name));
+	if (!whole)
+		(void)strlcat(name, "-", sizeof(name));
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
 void
 sandbox_enter(enum sandbox kind, const struct config *given,
     const char *home)
 {
 	static const struct config *cfg;
-	char name[16];
+	/* What our parent is in, layer by layer; we are in it too. */
+	static enum sandbox walls = SANDBOX_KINDS, calls = SANDBOX_KINDS;
 	bool whole = true;
 
 	if (given != NULL)
@@ -184,23 +209,26 @@ sandbox_enter(enum sandbox kind, const struct config *given,
 	}
 	if (is_relaxed(cfg, kind))
 		return;
-	warm_up(kind);
+	if (calls == SANDBOX_KINDS)
+		warm_up(kind);
 	if (sandbox_limits(kind) == -1) {
 		tell(cfg, "limits", kind);
 		whole = false;
 	}
-	if (sandbox_landlock(kind, cfg, home) == -1) {
-		tell(cfg, "landlock", kind);
-		whole = false;
+	if (calls != walls || !sandbox_same_walls(kind, walls)) {
+		if (sandbox_landlock(kind, cfg, home) == 0) {
+			walls = kind;
+		} else {
+			tell(cfg, "landlock", kind);
+			whole = false;
+		}
 	}
-	/* Afterwards it cannot rename itself. */
-	(void)snprintf(name, sizeof(name), "%s%s", sandbox_name(kind),
-	    whole ? "" : "-");
-	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
-	if (sandbox_seccomp(kind) == -1) {
+	take_name(kind, whole);		/* afterwards it cannot */
+	if (sandbox_seccomp(kind, calls) == 0) {
+		calls = kind;
+	} else {
 		tell(cfg, "seccomp", kind);
-		(void)snprintf(name, sizeof(name), "%s-", sandbox_name(kind));
-		(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+		take_name(kind, false);
 	}
 #ifdef FACTEUR_ATTACK
 	attack(kind, cfg);

@@ -206,6 +206,35 @@ needs_refer(enum sandbox kind)
 	return (sandbox_kinds[kind].calls & C_WRITE) != 0;
 }
 
+static bool
+may_reach(enum sandbox kind, const struct path_rule *what)
+{
+	for (size_t i = 0; i < sandbox_npaths; i++)
+		if (sandbox_paths[i].who == kind &&
+		    sandbox_paths[i].place == what->place &&
+		    sandbox_paths[i].reach >= what->reach)
+			return true;
+	return false;
+}
+
+/*
+ * One thing a layer more would give: signals (SCOPE_SIGNAL) stop at the child
+ * then, not at its parent.  That, seccomp sees to, too: kill() is of itself
+ * only, and fcntl() makes no one the owner of a descriptor.
+ */
+bool
+sandbox_same_walls(enum sandbox kind, enum sandbox over)
+{
+	if (over == SANDBOX_KINDS || (sandbox_kinds[kind].calls & C_NET) <
+	    (sandbox_kinds[over].calls & C_NET))
+		return false;
+	for (size_t i = 0; i < sandbox_npaths; i++)
+		if (sandbox_paths[i].who == over &&
+		    !may_reach(kind, &sandbox_paths[i]))
+			return false;
+	return true;
+}
+
 int
 sandbox_landlock(enum sandbox kind, const struct config *cfg,
     const char *home)

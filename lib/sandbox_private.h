@@ -73,10 +73,18 @@ extern const struct kind sandbox_kinds[SANDBOX_KINDS];
 
 /* The directory a place means now, or "" when there is none. Appended. */
 void	sandbox_place(enum place, const struct config *, const char *home, struct buf *);
-/* 0, or -1 with errno: this layer is missing. */
-int	sandbox_seccomp(enum sandbox) __attribute__((warn_unused_result));
+/*
+ * 0, or -1 with errno: this layer is missing.  `over`: what the process is in
+ * already (its parent's); SANDBOX_KINDS: nothing.
+ */
+int	sandbox_seccomp(enum sandbox, enum sandbox over) __attribute__((warn_unused_result));
 int	sandbox_landlock(enum sandbox, const struct config *, const char *home) __attribute__((warn_unused_result));
 int	sandbox_limits(enum sandbox) __attribute__((warn_unused_result));
+/* Would Landlock for this one take nothing away from a child of `over`? */
+bool	sandbox_same_walls(enum sandbox, enum sandbox over);
+/* The filter that sandbox_seccomp() gives to the kernel; its length. For tests. */
+struct sock_filter;
+size_t	sandbox_filter(enum sandbox, enum sandbox over, const struct sock_filter **out);
 #ifdef FACTEUR_ATTACK
 /* tests/attack/attack.c: does from the inside what an intruder would. */
 void	attack(enum sandbox, const struct config *);

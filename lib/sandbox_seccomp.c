@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sandbox_private.h"
@@ -36,8 +37,8 @@
 #define AT(member)	((uint32_t)offsetof(struct seccomp_data, member))
 
 struct program {
-	struct sock_filter v[INSNS];
 	unsigned short n;
+	struct sock_filter v[INSNS];
 };
 
 static void
@@ -108,7 +109,7 @@ add_call(struct program *p, const struct call *c)
 }
 
 static void
-compile(struct program *p, unsigned groups)
+begin(struct program *p)
 {
 	p->n = 0;
 #ifdef ARCH
@@ -121,6 +122,13 @@ compile(struct program *p, unsigned groups)
 	add(p, BPF_JMP | BPF_JGE | BPF_K, X32, 0, 1);
 	give(p, SECCOMP_RET_KILL_PROCESS);
 #endif
+}
+
+/* All that `groups` grant, and nothing else. */
+static void
+compile(struct program *p, unsigned groups)
+{
+	begin(p);
 	for (size_t i = 0; i < sandbox_ncalls; i++)
 		if ((sandbox_calls[i].groups & groups) != 0)
 			add_call(p, &sandbox_calls[i]);
@@ -135,19 +143,74 @@ compile(struct program *p, unsigned groups)
 	give(p, SECCOMP_RET_ERRNO | EPERM);
 }
 
+/* Does `over` grant this and `groups` not? */
+static bool
+loses(const struct call *c, unsigned groups, unsigned over)
+{
+	return (c->groups & over) != 0 && (c->groups & groups) == 0;
+}
+
+/* Has an earlier row led to this call? */
+static bool
+is_told(const struct call *c, unsigned groups, unsigned over)
+{
+	for (const struct call *p = sandbox_calls; p < c; p++)
+		if (p->nr == c->nr && loses(p, groups, over))
+			return true;
+	return false;
+}
+
+/*
+ * The same, for a process that is in the filter of `over` already: the kernel
+ * asks both and takes the stricter answer.  So this one speaks only of calls
+ * of which `over` grants more; to all others it says yes.
+ */
+static void
+compile_over(struct program *p, unsigned groups, unsigned over)
+{
+	const struct call *end = sandbox_calls + sandbox_ncalls;
+
+	begin(p);
+	for (const struct call *c = sandbox_calls; c < end; c++) {
+		if (!loses(c, groups, over) || is_told(c, groups, over))
+			continue;
+		for (const struct call *r = sandbox_calls; r < end; r++)
+			if (r->nr == c->nr && (r->groups & groups) != 0)
+				add_call(p, r);
+		add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)c->nr, 0, 1);
+		give(p, SECCOMP_RET_ERRNO | EPERM);
+	}
+	give(p, SECCOMP_RET_ALLOW);
+}
+
+size_t
+sandbox_filter(enum sandbox kind, enum sandbox over,
+    const struct sock_filter **out)
+{
+	static struct program p;
+
+	if (over == SANDBOX_KINDS)
+		compile(&p, sandbox_kinds[kind].calls);
+	else
+		compile_over(&p, sandbox_kinds[kind].calls,
+		    sandbox_kinds[over].calls);
+	*out = p.v;
+	return p.n;
+}
+
 int
-sandbox_seccomp(enum sandbox kind)
+sandbox_seccomp(enum sandbox kind, enum sandbox over)
 {
 #ifdef ARCH
-	static struct program p;
-	struct sock_fprog prog = { .filter = p.v };
+	const struct sock_filter *v;
+	struct sock_fprog prog = {
+		.len = (unsigned short)sandbox_filter(kind, over, &v) };
 
-	compile(&p, sandbox_kinds[kind].calls);
-	prog.len = p.n;
+	memcpy(&prog.filter, &v, sizeof(v));	/* drops the const */
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
 #else
 	(void)kind;
-	(void)compile;
+	(void)over;
 	errno = ENOSYS;
 	return -1;
 #endif

@@ -3,7 +3,9 @@
  * system calls, each place of the file system.
  *
  * Nothing here acts.  sandbox_seccomp.c, sandbox_landlock.c and sandbox.c tell
- * the kernel what stands here; `facteur sandbox` tells people.
+ * the kernel what stands here; `facteur sandbox` tells people.  A child whose
+ * row grants what its parent's grants stays in its parent's Landlock ruleset,
+ * and its filter speaks only of calls that its parent has and it has not.
  * Way: everywhere, before the first byte of a stranger.
  */
 #include "sandbox_private.h"

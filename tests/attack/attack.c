@@ -263,6 +263,13 @@ signal_parent(void)
 	return kill(getppid(), 0);
 }
 
+/* SIGIO, or whatever F_SETSIG says, sent by the kernel in our name. */
+static int
+own_for_parent(void)
+{
+	return fcntl(STDERR_FILENO, F_SETOWN, getppid());
+}
+
 static int
 signal_init(void)
 {
@@ -327,6 +334,7 @@ static const struct attempt {
 	{ "bpf", load_bpf, 0, 0 },
 	{ "unshare", new_namespace, 0, 0 },
 	{ "kill-parent", signal_parent, 0, 0 },
+	{ "own-for-parent", own_for_parent, 0, 0 },
 	{ "kill-init", signal_init, 0, 0 },
 	/* Still root, until it knows whose mailbox it is. */
 	{ "setuid-0", become_root, IS(LAUNCH), 0 },
