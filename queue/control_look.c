@@ -10,17 +10,30 @@
 #include "control.h"
 #include "deadline.h"
 
+static void
+tell_active(struct msg *m, void *arg)
+{
+	struct buf *b = arg;
+
+	if (m->active == NULL)
+		return;
+	ctl_begin(b, "active");
+	ctl_add(b, "id", m->id);
+	ctl_end(b);
+}
+
 void
 control_status(struct peer *p, struct ctl *c)
 {
 	struct buf b = BUF_INIT;
 
-	(void)c;
+	if (ctl_yes(c, "names"))
+		msg_each(tell_active, &b);
 	ctl_begin(&b, "ok");
 	ctl_addn(&b, "messages", Q.index_n);
 	ctl_addn(&b, "active", Q.nactive);
 	ctl_end(&b);
-	peer_send(p, &b, -1);
+	peer_write(p, b.data, b.len);
 	buf_release(&b);
 }
 

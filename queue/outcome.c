@@ -56,6 +56,8 @@ log_outcome(const struct active *a, const char *event,
 {
 	int64_t delay = (date_now_usec() - a->env.arrived) / 1000;
 
+	if (delay < 0)
+		delay = 0;	/* the clock was set back */
 	log_event(a->msg->id, "%s rcpt=%s host=%s delay=%lld.%03lld%s text=%s",
 	    event, quoted(r->addr), r->host != NULL ? r->host : "-",
 	    (long long)(delay / 1000), (long long)(delay % 1000), extra,

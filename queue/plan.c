@@ -387,14 +387,14 @@ main(int argc, char *argv[])
 	Q.cfg = config_or_die(confdir);
 	Q.active_max = ACTIVE_MAX;
 	if (spool_open(&Q.spool, Q.cfg->spool, false) == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s", Q.cfg->spool);
+		spool_die(Q.cfg);
 	now = now_ms();
 	wall = date_now_usec() - now * 1000;
 	end = now + span;
 	sites_refresh(now);
 	sites_state_load(now);
 	if (entries_each(Q.cfg, NULL, load_one, &end) == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s", Q.cfg->spool);
+		spool_die(Q.cfg);
 	hush();
 	run_until(end);
 	printf("%u attempt%s in %s: %u delivered, %u given up.\n", printed,

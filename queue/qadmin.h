@@ -27,10 +27,12 @@ struct entry {
  */
 int	entries_each(const struct config *, const char *id,
 	    int (*fn)(struct entry *, void *), void *);
+/* The spool could not be read (errno): says so, and exits. */
+_Noreturn void spool_die(const struct config *);
 /* Is there a file of this ID in bad/ (a directory's descriptor)? */
 bool	entries_in_bad(int dir, const char *id);
 bool	entry_is_held(const struct entry *);
-/* Does anything still happen for this recipient: an attempt, or the report of its failure? */
+/* Does anything still happen for this recipient: an attempt, or a report about it to the sender? */
 bool	rcpt_is_open(const struct env_rcpt *);
 
 /* ---- qadmin_ask.c: questions to the queue manager ---- */
@@ -47,6 +49,11 @@ bool	control_ask(struct stream *, struct buf *b, struct buf *line,
 	    struct ctl *answer);
 /* The next frame of an answer of several; false at `ok` or `err` (in answer). */
 bool	control_next(struct stream *, struct buf *line, struct ctl *answer);
+
+struct ids { char (*v)[ID_LEN + 1]; size_t n; };	/* v: owned; sorted */
+/* The messages that are being worked on; ids is empty before. */
+void	active_ask(struct stream *, struct ids *);
+bool	ids_have(const struct ids *, const char *id);
 
 /* A destination, as the queue manager sees it. Strings are owned. */
 struct site_view {
@@ -108,7 +115,8 @@ void	print_time(int64_t usec);
 void	print_address(const char *);
 /* Escaped, without quotes around it. */
 void	print_bare(const char *);
-/* What a person calls the state of a recipient. */
+/* What a person calls the state of a recipient; for programs, in one word. */
+const char *state_text(const struct env_rcpt *);
 const char *state_word(const struct env_rcpt *);
 void	json_string(const char *);
 /* ,"key":"value"; nothing for NULL; a time: nothing for 0. */

@@ -98,8 +98,7 @@ each(struct hands *h, const char *id)
 	int n = entries_each(h->cfg, id, collect, h);
 
 	if (n == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s",
-		    h->cfg->spool);
+		spool_die(h->cfg);
 	return n;
 }
 
@@ -281,8 +280,7 @@ act_on_all(struct hands *h)
 	size_t done = 0;
 
 	if (spool_open(&h->spool, h->cfg->spool, false) == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s",
-		    h->cfg->spool);
+		spool_die(h->cfg);
 	connect_control(h);
 	for (size_t i = 0; i < h->n; i++)
 		done += h->action->run(h, &h->v[i]);

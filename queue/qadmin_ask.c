@@ -61,6 +61,41 @@ control_next(struct stream *s, struct buf *line, struct ctl *answer)
 	return !ctl_is(answer, "ok") && !ctl_is(answer, "err");
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+void
+active_ask(struct stream *s, struct ids *ids)
+{
+	struct buf b = BUF_INIT, line = BUF_INIT;
+	struct ctl c;
+	bool more;
+
+	ctl_begin(&b, "status");
+	ctl_add(&b, "names", "yes");
+	ctl_end(&b);
+	more = control_ask(s, &b, &line, &c);
+	for (; more && ctl_is(&c, "active");
+	    more = control_next(s, &line, &c)) {
+		ids->v = xreallocarray(ids->v, ids->n + 1, sizeof(*ids->v));
+		strlcpy(ids->v[ids->n++], ctl_str(&c, "id"), sizeof(*ids->v));
+	}
+	if (ids->n > 0)
+		qsort(ids->v, ids->n, sizeof(*ids->v), by_id);
+	buf_release(&b);
+	buf_release(&line);
+}
+
+bool
+ids_have(const struct ids *ids, const char *id)
+{
+	return ids->n > 0 && bsearch(id, ids->v, ids->n, sizeof(*ids->v),
+	    by_id) != NULL;
+}
+
 static char *
 dup_or_null(const char *s)
 {

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "qadmin.h"
@@ -94,7 +96,17 @@ entry_is_held(const struct entry *e)
 bool
 rcpt_is_open(const struct env_rcpt *r)
 {
-	return r->state == RCPT_PENDING || r->state == RCPT_FAILED;
+	return r->state == RCPT_PENDING || r->state == RCPT_FAILED ||
+	    (r->state == RCPT_DONE && r->report != REPORT_NONE);
+}
+
+void
+spool_die(const struct config *cfg)
+{
+	if (errno == ENOENT)
+		errx(EX_TEMPFAIL, "%s: there is no spool yet; nothing has run "
+		    "here (`facteur run` makes it)", cfg->spool);
+	err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s", cfg->spool);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -18,7 +19,8 @@
 
 struct listing {
 	const struct filter *filter;
-	void	(*print)(const struct entry *);
+	void	(*print)(const struct entry *, const struct listing *);
+	struct ids active;	/* mailq: owned */
 	int64_t	now, bytes;
 	int	count;
 };
@@ -34,7 +36,7 @@ list_one(struct entry *e, void *arg)
 		puts("----Queue ID----- --Size-- ---Arrival Time---- "
 		    "--Sender/Recipient------");
 	l->bytes += e->size;
-	l->print(e);
+	l->print(e, l);
 	return 0;
 }
 
@@ -44,7 +46,7 @@ list(const struct config *cfg, struct listing *l)
 {
 	l->now = date_now_usec();
 	if (entries_each(cfg, NULL, list_one, l) == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s", cfg->spool);
+		spool_die(cfg);
 	return l->count;
 }
 
@@ -55,7 +57,7 @@ print_rcpt(const struct env_rcpt *r, bool held)
 {
 	printf("        ");
 	print_address(r->addr);
-	printf("  %s", state_word(r));
+	printf("  %s", state_text(r));
 	if (r->route != NULL)
 		printf(", to go to %s", quoted(r->route));
 	if (r->state == RCPT_PENDING && r->next != 0 && !held) {
@@ -70,8 +72,9 @@ print_rcpt(const struct env_rcpt *r, bool held)
 }
 
 static void
-ls_text(const struct entry *e)
+ls_text(const struct entry *e, const struct listing *l)
 {
+	(void)l;
 	printf("%s %9lld ", e->id, (long long)e->size);
 	if (!e->readable) {
 		printf("damaged: %s\n", quoted(e->env.damage));
@@ -99,13 +102,15 @@ json_rcpt(const struct env_rcpt *r)
 	json_time("next", r->state == RCPT_PENDING ? r->next : 0);
 	json_pair("host", r->host);
 	json_pair("text", r->text);
+	json_pair("owed", rcpt_report_text(r->report));
 	json_pair("route", r->route);
 	putchar('}');
 }
 
 static void
-ls_json(const struct entry *e)
+ls_json(const struct entry *e, const struct listing *l)
 {
+	(void)l;
 	printf("{\"id\":\"%s\",\"size\":%lld,\"dir\":\"%s\"", e->id,
 	    (long long)e->size, e->dir);
 	if (!e->readable) {
@@ -172,7 +177,7 @@ mailq_reason(const char *text)
 }
 
 static void
-mailq_entry(const struct entry *e)
+mailq_entry(const struct entry *e, const struct listing *l)
 {
 	time_t arrived = (time_t)((e->readable ? e->env.arrived :
 	    id_usec(e->id)) / 1000000);
@@ -181,7 +186,8 @@ mailq_entry(const struct entry *e)
 
 	if (localtime_r(&arrived, &tm) != NULL)
 		(void)strftime(when, sizeof(when), "%a %b %e %H:%M:%S", &tm);
-	printf("%s%c %8lld %19.19s %s\n", e->id, entry_is_held(e) ? '!' : ' ',
+	printf("%s%c %8lld %19.19s %s\n", e->id, entry_is_held(e) ? '!' :
+	    ids_have(&l->active, e->id) ? '*' : ' ',
 	    (long long)e->size, when, !e->readable ? "(damaged)" :
 	    e->env.sender[0] == '\0' ? "MAILER-DAEMON" : safe(e->env.sender));
 	for (unsigned i = 0; e->readable && i < e->env.nrcpts; i++) {
@@ -189,7 +195,9 @@ mailq_entry(const struct entry *e)
 
 		if (!rcpt_is_open(r))
 			continue;
-		if (r->text != NULL)
+		if (r->state == RCPT_DONE)
+			mailq_reason(state_text(r));
+		else if (r->text != NULL)
 			mailq_reason(r->text);
 		printf("%-17s %8s %-19s %s\n", "", "", "", safe(r->addr));
 	}
@@ -200,12 +208,19 @@ int
 qadmin_mailq(const struct config *cfg, int argc, char *argv[])
 {
 	struct listing l = { .print = mailq_entry };
+	struct stream s;
 	int n;
 
 	(void)argv;
 	if (argc > 0)
 		errx(EX_USAGE, "mailq takes no arguments");
+	/* Without a queue manager, or the right to ask it, nothing is at work for all we know. */
+	if (control_open(cfg, &s) == 0) {
+		active_ask(&s, &l.active);
+		stream_release(&s);
+	}
 	n = list(cfg, &l);
+	free(l.active.v);
 	if (n == 0)
 		puts("Mail queue is empty");
 	else

@@ -227,14 +227,31 @@ next_pending(struct why *w, const struct env_rcpt *r)
 	}
 }
 
+/* It was handed in when the last attempt ended: if it is still to be done, that went wrong. */
+static void
+next_report(const struct why *w, const struct env_rcpt *r)
+{
+	printf("    Next: the sender is told%s", r->state == RCPT_FAILED ?
+	    ", if there is one who wants to be" : "");
+	if (w->state != NULL && strcmp(w->state, "waiting") == 0) {
+		printf(". The report is handed in at ");
+		print_when(w->now + w->due_ms * 1000, w->now);
+		printf("; if that was tried before, the log says why it "
+		    "failed (`report-postponed`)");
+	} else if (w->state != NULL && strcmp(w->state, "active") == 0) {
+		printf(", when all that is at work for this message has "
+		    "ended");
+	}
+	printf(". Then this is over.\n");
+}
+
 void
 why_next(struct why *w, const struct entry *e, const struct env_rcpt *r)
 {
 	if (entry_is_held(e))
 		return;		/* said once, above */
-	if (r->state == RCPT_FAILED)
-		printf("    Next: the sender is told, if there is one who "
-		    "wants to be told; then this is over.\n");
+	if (r->state != RCPT_PENDING)
+		next_report(w, r);
 	else if (w->state == NULL)
 		next_at(w, r, r->next);
 	else

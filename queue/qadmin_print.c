@@ -40,6 +40,27 @@ state_word(const struct env_rcpt *r)
 	return "unknown";
 }
 
+const char *
+state_text(const struct env_rcpt *r)
+{
+	if (r->state == RCPT_FAILED)
+		return "failed; the report to the sender is to be handed in";
+	if (r->state != RCPT_DONE)
+		return state_word(r);
+	switch (r->report) {
+	case REPORT_DELIVERED:
+		return "delivered; the report to the sender is to be handed in";
+	case REPORT_RELAYED:
+		return "handed on; the report to the sender is to be handed in";
+	case REPORT_EXPANDED:
+		return "sent on to the addresses behind it; the report to the "
+		    "sender is to be handed in";
+	case REPORT_NONE:
+		break;
+	}
+	return state_word(r);
+}
+
 /* Addresses may hold quotes and UTF-8, but no control bytes: see the codec. Still, through quoted() without its quotes. */
 void
 print_address(const char *addr)

@@ -18,7 +18,7 @@ print_rcpt(const struct env_rcpt *r)
 {
 	printf("        ");
 	print_address(r->addr);
-	printf("  %s", state_word(r));
+	printf("  %s", state_text(r));
 	if (r->route != NULL)
 		printf(", to go to %s", quoted(r->route));
 	if (r->state == RCPT_PENDING && r->next != 0) {
@@ -103,7 +103,7 @@ qadmin_show(const struct config *cfg, int argc, char *argv[])
 		    argv[0]);
 	n = entries_each(cfg, argv[0], show_one, NULL);
 	if (n == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s", cfg->spool);
+		spool_die(cfg);
 	if (n == 0)
 		errx(EX_DATAERR, "%s: no such message in the queue: delivered, "
 		    "removed, or never here (the log tells)", argv[0]);

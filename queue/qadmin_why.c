@@ -115,8 +115,8 @@ tell_rcpt(struct why *w, const struct entry *e, const struct env_rcpt *r)
 	}
 	printf(": %s\n", r->state == RCPT_PENDING ? r->attempts > 0 ?
 	    "not delivered yet" : "no attempt has ended yet" :
-	    r->state == RCPT_DONE ? "done with" : r->state == RCPT_FAILED ?
-	    "failed" : "failed, and reported");
+	    r->state == RCPT_TOLD ? "failed, and reported" :
+	    rcpt_is_open(r) ? state_text(r) : "done with");
 	tell_events(w, e, r->n);
 	if (rcpt_is_open(r))
 		why_next(w, e, r);
@@ -249,8 +249,7 @@ visit_all(struct why *w, const char *id)
 	int n = entries_each(w->cfg, id, why_entry, w);
 
 	if (n == -1)
-		err(errno == EACCES ? EX_NOPERM : EX_OSERR, "%s",
-		    w->cfg->spool);
+		spool_die(w->cfg);
 	return n;
 }
 

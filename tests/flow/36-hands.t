@@ -253,6 +253,60 @@ has "sendmail -qS tries none if none is meant" "$T/out" '^0 messages found'
 "$B/bin/sendmail" -C "$T/emc" "-qI$(listed "$q" | cut -c1-16)" >"$T/out" 2>&1
 has "sendmail -qI one" "$T/out" '^1 message '
 
+# ---- what only a report is owed for ----
+run=$(cat "$T/emc.run")
+postponed() {
+	[ "$(grep -c ' report-postponed ' "$T/emc.log")" -ge "$1" ]
+}
+queue=$(pids_of emc queue)
+kill -STOP "$queue"
+send jean-bob@emc.fr nobody@emc.fr
+"$B/bin/sendmail" -C "$T/emc" -N success -f jean-bob@emc.fr jean-bob@emc.fr <"$T/m"
+mv "$run/inject" "$run/inject.away"
+kill -CONT "$queue"
+ok "two reports that inject does not take" wait_for 10 postponed 2
+tool ls
+has "ls says that the sender is to be told of the failure" "$T/out" \
+    '<nobody@emc.fr>  failed; the report to the sender is to be handed in'
+has "and of the success" "$T/out" \
+    '<jean-bob@emc.fr>  delivered; the report to the sender is to be handed in'
+ok "ls --json" tool ls --json
+is "says what is owed" "$(parse 'select(.recipients[0].owed).recipients[0]
+    | .state, .owed')" 'delivered done '
+tool why nobody@emc.fr
+has "why says the same" "$T/out" \
+    'Next: the sender is told, if there is one.* handed in at .*(in '
+tool why jean-bob@emc.fr
+has "of both" "$T/out" 'delivered; the report to the sender is to be handed in'
+"$B/bin/mailq" -C "$T/emc" >"$T/out"
+has "mailq lists whom it is about" "$T/out" '^ *jean-bob@emc.fr$'
+mv "$run/inject.away" "$run/inject"
+inject=$(pids_of emc inject)
+kill -STOP $inject
+tool ls --json --recipient nobody@emc.fr
+id=$(parse .id)
+id=${id% }
+tool retry "$id"
+at_work() {
+	"$B/bin/mailq" -C "$T/emc" >"$T/out" && grep -q "^$id[*]" "$T/out"
+}
+ok "mailq marks what is at work" wait_for 5 at_work
+has "and nothing else" "$T/out" '^[0-9a-z]\{16\} '
+tool why "$id"
+has "why: it is told at this moment" "$T/out" 'It is .*being worked on'
+other=$(listed "$q" | cut -c1-16)
+tool hold "$other"
+"$B/bin/mailq" -C "$T/emc" >"$T/out"
+has "and what is held" "$T/out" "^$other!"
+tool release "$other"
+kill -CONT $inject
+ok "then the sender is told" wait_for 10 gone "$id"
+tool retry --all
+owing() {
+	tool ls --recipient 'jean-bob*' && grep -q delivered "$T/out"
+}
+ok "of the success, too" wait_for 10 not owing
+
 # ---- without a queue manager ----
 ok "the site ends" site_stop emc
 ok "ls, with nobody running" tool ls
@@ -265,4 +319,9 @@ ok "rm neither" tool rm "$other"
 ok "and it is gone" gone "$other"
 tool retry --all
 is "retry does" $? 75
+mkdir "$T/new"
+echo 'hostname = new.example' >"$T/new/facteur.conf"
+"$FACTEUR" -C "$T/new" ls >"$T/out" 2>&1
+is "ls where nothing has run yet" $? 75
+has "says so" "$T/out" 'new/spool: there is no spool yet; nothing has run here'
 done_testing
