@@ -275,14 +275,53 @@ active_is_gone(const struct active *a)
 	    && errno == ENOENT;
 }
 
-/* An administrator has taken its file away. */
-static void
-message_gone(struct msg *m)
+/* `facteur rm` takes this way, too. False: it is not there, or not readable. */
+static bool
+read_held(const struct msg *m, struct envelope *env)
 {
+	char name[SPOOL_NAME_MAX + 1];
+	bool ok;
+	int fd;
+
+	spool_name(name, m->id, m->size);
+	fd = spool_open_file(Q.spool.hold, name);
+	if (fd == -1)
+		return false;
+	ok = spool_read_envelope(fd, m->size, env) == 0;
+	close(fd);
+	return ok;
+}
+
+void
+message_gone(struct msg *m, const struct envelope *known)
+{
+	struct envelope env;
+
 	log_event(m->id, "gone from=queue");
-	history_gone(m->id);
+	envelope_init(&env);
+	if (known == NULL && read_held(m, &env))
+		known = &env;
+	history_gone(m->id, known);
+	envelope_release(&env);
 	unsaved_forget(m->id);
 	msg_forget(m);
+}
+
+/* Its file has gone; or somebody wants it looked at anew. */
+static void
+finish_recalled(struct active *a)
+{
+	struct msg *m = a->msg;
+	bool gone = active_is_gone(a);
+	struct envelope env = a->env;
+
+	envelope_init(&a->env);
+	active_free(a);
+	if (gone)
+		message_gone(m, &env);
+	else
+		retry_later(m, 0);
+	envelope_release(&env);
 }
 
 /* The round is over: report, remove, or wait for the next one. */
@@ -291,7 +330,7 @@ active_finish(struct active *a)
 {
 	struct msg *m = a->msg;
 	struct site *site;
-	bool untold, gone;
+	bool untold;
 	int64_t wait;
 
 	if (!a->recalled && envelope_pending(&a->env) == 0 &&
@@ -301,12 +340,7 @@ active_finish(struct active *a)
 	}
 	(void)outcome_flush(a);
 	if (a->recalled) {
-		gone = active_is_gone(a);
-		active_free(a);
-		if (gone)
-			message_gone(m);
-		else
-			retry_later(m, 0);
+		finish_recalled(a);
 		return;
 	}
 	untold = report_is_due(a);

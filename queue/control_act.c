@@ -62,9 +62,14 @@ void
 control_recall(struct peer *p, struct ctl *c)
 {
 	struct msg *m = msg_find(ctl_str(c, "id"));
+	const char *name = ctl_str(c, "name");
 	int64_t running = 0;
 
-	if (m != NULL && m->active != NULL && active_is_gone(m->active)) {
+	if (m != NULL && m->active == NULL &&
+	    faccessat(Q.spool.queue, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
+	    faccessat(Q.spool.hold, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		message_gone(m, NULL);
+	else if (m != NULL && m->active != NULL && active_is_gone(m->active)) {
 		for (unsigned n = 1; n <= m->active->env.nrcpts; n++)
 			running += m->active->work[n - 1].step == STEP_TASK &&
 			    !sched_is_waiting(m->active, n);

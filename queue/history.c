@@ -24,7 +24,10 @@
 #include "queue.h"
 
 #define DAY_USEC	INT64_C(86400000000)
-#define LOOK_MS		(60 * 60 * 1000)	/* old days go on quiet hosts too */
+#define FIRST_LOOK_MS	(10 * 60 * 1000)	/* for old days: not while a host that has just started */
+#define LOOK_MS		(60 * 60 * 1000)	/* may still ask what time it is */
+
+static const char by_hand[] = "taken out of queue/ by hand";
 
 const char *const history_words[] = { "done", "fail", "bounced", "gone" };
 
@@ -53,25 +56,36 @@ complain(void)
 	complained = true;
 }
 
-/* Days before the last `history_days` go; those are today and the ones before it. */
-static void
-remove_old(int64_t now)
+static int
+is_day(const struct dirent *d)
+{
+	return is_history_day(d->d_name);
+}
+
+/*
+ * The clock may be wrong, so its word alone removes one day at a time; others
+ * go too, if more than enough days that are newer lie there.
+ */
+void
+history_expire(int64_t now)
 {
 	char first[HISTORY_DAY + 1];
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct dirent **days;
+	unsigned removed = 0;
+	int n = scandirat(dir, ".", &days, is_day, alphasort);
 
-	if (d == NULL) {
-		if (fd != -1)
-			close(fd);
-		return;
-	}
 	day_of(first, now - (Q.cfg->history_days - 1) * DAY_USEC);
-	while ((e = readdir(d)) != NULL)
-		if (is_history_day(e->d_name) && strcmp(e->d_name, first) < 0)
-			(void)unlinkat(dir, e->d_name, 0);
-	closedir(d);
+	for (int i = 0; i < n; i++) {
+		int newer = n - 1 - i;
+
+		if (Q.cfg->history_days == 0 ||
+		    (strcmp(days[i]->d_name, first) < 0 &&
+		    (newer > Q.cfg->history_days || removed == 0)))
+			removed += unlinkat(dir, days[i]->d_name, 0) == 0;
+		free(days[i]);
+	}
+	if (n >= 0)
+		free(days);
 }
 
 /* A line that a power cut or a full disk has torn is ended before the next one. */
@@ -105,16 +119,13 @@ turn_to(int64_t now)
 		return -1;
 	}
 	torn = ends_torn(file);
-	remove_old(now);
 	return 0;
 }
 
 static void
 look_again(struct timer *t)
 {
-	int64_t now = date_now_usec();
-
-	remove_old(Q.cfg->history_days == 0 ? now + DAY_USEC : now);
+	history_expire(date_now_usec());
 	loop_timer_set(Q.loop, t, now_ms() + LOOK_MS);
 }
 
@@ -132,8 +143,10 @@ history_start(void)
 		return;
 	}
 	on = Q.cfg->history_days > 0;
+	if (!on)
+		history_expire(0);	/* no clock is asked: all of it */
 	look.fire = look_again;
-	look_again(&look);
+	loop_timer_set(Q.loop, &look, now_ms() + FIRST_LOOK_MS);
 }
 
 void
@@ -175,24 +188,26 @@ begin(struct buf *b, int64_t now, const char *id, enum history_what what)
 	ctl_begin(b, history_words[what]);
 }
 
-void
-history_add(enum history_what what, const struct active *a,
+static void
+add(const char *id, const struct envelope *env, enum history_what what,
     const struct env_rcpt *r, const char *tls, const char *dsn)
 {
 	int64_t now = date_now_usec();
-	struct buf b = BUF_INIT;
 	const char *text = r->text;
+	struct buf b = BUF_INIT;
 
 	if (!on || turn_to(now) == -1)
 		return;
-	begin(&b, now, a->msg->id, what);
+	begin(&b, now, id, what);
 	ctl_add(&b, "to", r->addr);
-	ctl_add(&b, "from", r->from != NULL ? r->from : a->env.sender);
+	ctl_add(&b, "from", r->from != NULL ? r->from : env->sender);
 	buf_adds(&b, " arrived=");
-	date_iso(&b, a->env.arrived, 3);
+	date_iso(&b, env->arrived, 3);
 	if (what == HISTORY_BOUNCED) {
 		ctl_add(&b, "dsn", dsn);
 		text = "";
+	} else if (what == HISTORY_GONE) {
+		text = by_hand;
 	} else {
 		ctl_addn(&b, "attempts", (int64_t)r->attempts + 1);
 		ctl_add(&b, "host", r->host);
@@ -206,15 +221,31 @@ history_add(enum history_what what, const struct active *a,
 }
 
 void
-history_gone(const char *id)
+history_add(enum history_what what, const struct active *a,
+    const struct env_rcpt *r, const char *tls, const char *dsn)
+{
+	add(a->msg->id, &a->env, what, r, tls, dsn);
+}
+
+void
+history_gone(const char *id, const struct envelope *env)
 {
 	int64_t now = date_now_usec();
 	struct buf b = BUF_INIT;
+	bool any = false;
 
-	if (!on || turn_to(now) == -1)
+	for (unsigned i = 0; env != NULL && i < env->nrcpts; i++) {
+		const struct env_rcpt *r = &env->rcpts[i];
+
+		if (r->state != RCPT_PENDING && r->state != RCPT_FAILED)
+			continue;
+		any = true;
+		add(id, env, HISTORY_GONE, r, NULL, NULL);
+	}
+	if (any || !on || turn_to(now) == -1)
 		return;
 	begin(&b, now, id, HISTORY_GONE);
-	buf_adds(&b, " \"taken out of queue/ by hand\"");
+	buf_addf(&b, " \"%s\"", by_hand);
 	ctl_end(&b);
 	put(&b);
 	buf_release(&b);

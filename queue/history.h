@@ -14,7 +14,7 @@ enum history_what {
 	HISTORY_DONE,		/* delivered, or expanded into others (host NULL) */
 	HISTORY_FAIL,		/* given up */
 	HISTORY_BOUNCED,	/* and the sender was told: `dsn` is that report's ID */
-	HISTORY_GONE		/* taken out of queue/ by hand: to and from are "" */
+	HISTORY_GONE		/* taken out of queue/ by hand: to and from are "" where the file was gone at once */
 };
 
 /* One line.  Strings are borrowed from the reader, good during the call. */
@@ -47,14 +47,17 @@ int	history_each(const struct config *, const char *word,
 
 struct active;
 struct env_rcpt;
+struct envelope;
 
-/* Opens today's file, removes the days that are too old.  Without it nothing is written. */
+/* Opens it, and has old days removed now and then.  Without it nothing is written. */
 void	history_start(void);
 /* Closes it: nothing is written from now on. */
 void	history_forget(void);
 /* The outcome of one recipient, as it stands in r; tls and dsn may be NULL. */
 void	history_add(enum history_what, const struct active *,
 	    const struct env_rcpt *r, const char *tls, const char *dsn);
-/* The file of this ID has been taken away by hand. */
-void	history_gone(const char *id);
+/* The file of this ID has been taken away by hand; env: NULL if it could not be read any more. */
+void	history_gone(const char *id, const struct envelope *env);
+/* Removes days before the last `history_days`: one, if only the clock says so. */
+void	history_expire(int64_t now);
 #endif

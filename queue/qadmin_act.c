@@ -249,10 +249,19 @@ do_release(struct hands *h, const struct target *t)
 static bool
 do_rm(struct hands *h, const struct target *t)
 {
-	if (unlinkat(t->held ? h->spool.hold : h->spool.queue, t->name, 0)
-	    == -1)
+	int dir = h->spool.hold;
+
+	/* Through hold/, where the queue manager reads whom it was for. */
+	if (!t->held && move(h->spool.queue, dir, t->name) == -1) {
+		if (errno != EEXIST)
+			return failed(t);
+		dir = h->spool.queue;
+	}
+	if (!t->held && dir == h->spool.hold)
+		recall(h, t);
+	if (unlinkat(dir, t->name, 0) == -1)
 		return failed(t);
-	if (!t->held)
+	if (dir == h->spool.queue)
 		recall(h, t);
 	return true;
 }

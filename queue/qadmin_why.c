@@ -197,7 +197,7 @@ tell_past(const struct history_line *l, void *arg)
 		printf("What the history knows:\n");
 	print_time(l->time);
 	printf(" %s", l->id);
-	if (l->what != HISTORY_GONE) {
+	if (*l->to != '\0') {
 		printf(" from ");
 		print_address(l->from);
 		printf(" to ");

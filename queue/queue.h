@@ -220,6 +220,11 @@ void	active_release(struct active *);
  * at anew at once.  May free it.
  */
 void	active_recall(struct active *);
+/*
+ * Its file is not in queue/ any more: an administrator's hand.  It is forgotten;
+ * the history learns whom it was for from env, or, without, from hold/.
+ */
+void	message_gone(struct msg *, const struct envelope *env);
 /* Does its file lie in queue/ no more? */
 bool	active_is_gone(const struct active *);
 

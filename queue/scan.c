@@ -248,9 +248,7 @@ scan_event(const struct inotify_event *e)
 		if (active_is_gone(m->active))
 			active_recall(m->active);
 	} else {
-		log_event(id, "gone from=queue");
-		history_gone(id);
-		msg_forget(m);
+		message_gone(m, NULL);
 	}
 }
 

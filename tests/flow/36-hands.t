@@ -153,6 +153,10 @@ before=$(messages emc marie@emc.fr)
 ok "rm" tool rm --sender 'marie@*'
 has "says that nobody is told" "$T/out" '^1 message removed; nobody is told'
 is "one is gone" "$(ls "$q" | wc -l)" 9
+is "from hold/, too, which it went through" "$(listed "$hold")" ''
+tool why 'y$@dead.example'		# (id) was a comment
+has "why knows that it was taken away, and for whom it was" "$T/out" \
+    'from <marie@emc.fr> to <y$@dead.example>  taken out of queue/ by hand'
 
 bounced() {
 	[ "$(messages emc jean-bob@emc.fr)" -ge 1 ]

@@ -161,7 +161,7 @@ a_word_sieves_the_lines(void **state)
 {
 	(void)state;
 	add("billy@yahoo.co.uk", "250 ok");
-	history_gone("25x2xq0000000001");
+	history_gone("25x2xq0000000001", NULL);
 	assert_int_equal(read_all(NULL).n, 3);
 	assert_int_equal(read_all("billy@").n, 1);
 	assert_int_equal(read_all("25x2xq0000000001").last.what, HISTORY_GONE);
@@ -216,6 +216,12 @@ as_many_days_are_kept_as_the_key_says(void **state)
 	assert_int_equal(days(), 6);
 	history_forget();
 	history_start();
+	assert_int_equal(days(), 6);
+	history_expire(date_now_usec());
+	assert_int_equal(days(), 4);
+	history_expire(date_now_usec());
+	assert_int_equal(days(), 3);
+	history_expire(date_now_usec());
 	assert_int_equal(days(), 3);
 	cfg.history_days = 0;
 	history_forget();
@@ -223,6 +229,55 @@ as_many_days_are_kept_as_the_key_says(void **state)
 	assert_int_equal(days(), 0);
 	add("late@d", "none is kept");
 	assert_int_equal(days(), 0);
+}
+
+/* A battery that is empty, and ten years have passed. */
+static void
+a_clock_that_jumps_ahead_costs_a_day_at_most(void **state)
+{
+	int64_t future = date_now_usec() + 3650 * INT64_C(86400000000);
+
+	(void)state;
+	cfg.history_days = 3;
+	history_start();
+	add("today@d", "ok");
+	make_day(1);
+	make_day(2);
+	make_day(-3650);		/* what is written meanwhile */
+	assert_int_equal(days(), 4);
+	history_expire(future);
+	assert_int_equal(days(), 3);
+	assert_int_equal(read_all("today@").n, 1);
+	/* It is right again. */
+	history_expire(date_now_usec());
+	assert_int_equal(days(), 3);
+	cfg.history_days = 0;
+	history_forget();
+	history_start();
+}
+
+static void
+who_was_meant_is_known_of_what_has_been_taken_away(void **state)
+{
+	struct env_rcpt *r;
+	struct envelope env;
+	struct seen s;
+
+	(void)state;
+	cfg.history_days = 3;
+	history_forget();
+	history_start();
+	envelope_init(&env);
+	env.sender = xstrdup("jean-bob@emc.fr");
+	(void)envelope_add(&env, "billy@yahoo.co.uk");
+	r = envelope_add(&env, "done@yahoo.co.uk");
+	r->state = RCPT_DONE;
+	history_gone("25x2xq0000000002", &env);
+	s = read_all("25x2xq0000000002");
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.to, "billy@yahoo.co.uk");
+	assert_int_equal(s.last.what, HISTORY_GONE);
+	envelope_release(&env);
 }
 
 int
@@ -235,6 +290,9 @@ main(void)
 		cmocka_unit_test(a_torn_line_spoils_no_other),
 		cmocka_unit_test(junk_is_skipped),
 		cmocka_unit_test(as_many_days_are_kept_as_the_key_says),
+		cmocka_unit_test(a_clock_that_jumps_ahead_costs_a_day_at_most),
+		cmocka_unit_test(
+		    who_was_meant_is_known_of_what_has_been_taken_away),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
