@@ -17,7 +17,6 @@
 #include "date.h"
 #include "deadline.h"
 #include "dsn.h"
-#include "history.h"
 #include "log.h"
 #include "pressure.h"
 #include "queue.h"
@@ -273,38 +272,6 @@ active_is_gone(const struct active *a)
 	spool_name(name, a->msg->id, a->msg->size);
 	return faccessat(Q.spool.queue, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1
 	    && errno == ENOENT;
-}
-
-/* `facteur rm` takes this way, too. False: it is not there, or not readable. */
-static bool
-read_held(const struct msg *m, struct envelope *env)
-{
-	char name[SPOOL_NAME_MAX + 1];
-	bool ok;
-	int fd;
-
-	spool_name(name, m->id, m->size);
-	fd = spool_open_file(Q.spool.hold, name);
-	if (fd == -1)
-		return false;
-	ok = spool_read_envelope(fd, m->size, env) == 0;
-	close(fd);
-	return ok;
-}
-
-void
-message_gone(struct msg *m, const struct envelope *known)
-{
-	struct envelope env;
-
-	log_event(m->id, "gone from=queue");
-	envelope_init(&env);
-	if (known == NULL && read_held(m, &env))
-		known = &env;
-	history_gone(m->id, known);
-	envelope_release(&env);
-	unsaved_forget(m->id);
-	msg_forget(m);
 }
 
 /* Its file has gone; or somebody wants it looked at anew. */

@@ -19,8 +19,10 @@
 #include "date.h"
 #include "deadline.h"
 #include "foreign.h"
+#include "history.h"
 #include "log.h"
 #include "queue.h"
+#include "unsaved.h"
 
 #define LOCKED_MS	20		/* not acknowledged yet: doubled each time, */
 #define LOCKED_TIMES	6		/* as often as this */
@@ -241,4 +243,36 @@ message_open(struct msg *m, struct envelope *env)
 	envelope_release(env);
 	close(fd);
 	return -1;
+}
+
+/* `facteur rm` takes this way, too. False: it is not there, or not readable. */
+static bool
+read_held(const struct msg *m, struct envelope *env)
+{
+	char name[SPOOL_NAME_MAX + 1];
+	bool ok;
+	int fd;
+
+	spool_name(name, m->id, m->size);
+	fd = spool_open_file(Q.spool.hold, name);
+	if (fd == -1)
+		return false;
+	ok = spool_read_envelope(fd, m->size, env) == 0;
+	close(fd);
+	return ok;
+}
+
+void
+message_gone(struct msg *m, const struct envelope *known)
+{
+	struct envelope env;
+
+	log_event(m->id, "gone from=queue");
+	envelope_init(&env);
+	if (known == NULL && read_held(m, &env))
+		known = &env;
+	history_gone(m->id, known);
+	envelope_release(&env);
+	unsaved_forget(m->id);
+	msg_forget(m);
 }

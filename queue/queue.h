@@ -209,6 +209,11 @@ bool	notice_parse(char *text, char id[ID_LEN + 1], int64_t *size, int64_t *usec)
 int	message_open(struct msg *, struct envelope *);
 /* Are there descriptors for one message more?  Else when one has left. */
 bool	message_room(void);
+/*
+ * Its file is not in queue/ any more: an administrator's hand.  It is forgotten;
+ * the history learns whom it was for from env, or, without, from hold/.
+ */
+void	message_gone(struct msg *, const struct envelope *env);
 
 /* active.c */
 /* Starts as many due messages as there is room for, and sets the tick. */
@@ -220,11 +225,6 @@ void	active_release(struct active *);
  * at anew at once.  May free it.
  */
 void	active_recall(struct active *);
-/*
- * Its file is not in queue/ any more: an administrator's hand.  It is forgotten;
- * the history learns whom it was for from env, or, without, from hold/.
- */
-void	message_gone(struct msg *, const struct envelope *env);
 /* Does its file lie in queue/ no more? */
 bool	active_is_gone(const struct active *);
 
