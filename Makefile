@@ -8,7 +8,9 @@
 MAINS   = smtpd/smtpd.c queue/inject.c queue/queue.c queue/sendmail.c \
           queue/qadmin.c queue/plan.c remote/remote.c local/resolve.c local/launch.c \
           local/local.c pop3d/pop3d.c auth/authd.c auth/keyd.c auth/passwd.c \
-          admin/facteur.c
+          admin/facteur.c $(TOP)
+# the one program that draws; without ncurses there is no `facteur top`
+TOP     = $(if $(wildcard /usr/include/ncurses.h),queue/top.c)
 BIN     = facteur sendmail mailq
 
 CC     ?= cc
@@ -40,7 +42,7 @@ LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz -lbsd $(PAM)
 
 FOLDERS = smtpd queue remote local pop3d auth admin
 lib_src    := $(wildcard lib/*.c)
-family_src  = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+family_src  = $(filter-out $(MAINS) queue/top.c,$(wildcard $(1)/*.c))
 objs        = $(patsubst %.c,$(B)/obj/%.o,$(1))
 name        = $(basename $(notdir $(1)))
 prog        = $(if $(filter $(call name,$(1)),$(BIN)),$(B)/bin/,$(B)/libexec/facteur/)$(call name,$(1))
@@ -73,6 +75,8 @@ $(foreach f,$(FOLDERS),$(eval $(call family,$(f))))
 
 # launch *is* the POP3 session once it has become the mailbox owner
 $(B)/libexec/facteur/launch: $(B)/pop3d.a
+
+$(B)/libexec/facteur/top $(B)/attack/libexec/facteur/top: LIBS += -lncursesw -ltinfo
 
 define program
 $(call prog,$(1)): $(call objs,$(1)) $(B)/$(firstword $(subst /, ,$(1))).a $(B)/lib.a

@@ -42,6 +42,8 @@ static const struct verb {
 	{ "sites", NULL, "qadmin", true, "[--json] [GLOB]",
 	    "every destination: window, pace, rest, last error" },
 	{ "stats", NULL, "qadmin", true, "", "figures, for Prometheus" },
+	{ "top", NULL, "top", false, "[--once] [-d SECONDS]",
+	    "the queue, live" },
 	{ "retry", NULL, "qadmin", true, "ID...|FILTER...|--all",
 	    "try again now" },
 	{ "hold", NULL, "qadmin", true, "ID...|FILTER...",

@@ -70,12 +70,16 @@ struct sites_view {
 /* name NULL: all sites, and which domains they serve; else the one site of that key or domain. */
 void	sites_ask(struct stream *, const char *name, struct sites_view *);
 void	sites_view_release(struct sites_view *);
+/* The same without domains, for who asks again and again. 0, or -1 with errno. */
+int	sites_read(struct stream *, struct sites_view *, int64_t deadline)
+	    __attribute__((warn_unused_result));
 /*
  * Asks for the figures as text; reason, if not NULL, is called for each of the
- * commonest reasons lately.  Exits when there is no answer.
+ * commonest reasons lately (a frame with count and text). 0, or -1 with errno.
  */
-void	stats_ask(struct stream *, struct buf *text,
-	    void (*reason)(const struct ctl *, void *), void *);
+int	stats_read(struct stream *, struct buf *text,
+	    void (*reason)(const struct ctl *, void *), void *, int64_t deadline)
+	    __attribute__((warn_unused_result));
 /* The key of the site behind a domain, or NULL. */
 const char *sites_view_domain(const struct sites_view *, const char *domain);
 

@@ -163,6 +163,31 @@ sites_ask(struct stream *s, const char *name, struct sites_view *v)
 	buf_release(&line);
 }
 
+int
+sites_read(struct stream *s, struct sites_view *v, int64_t deadline)
+{
+	struct buf b = BUF_INIT, line = BUF_INIT;
+	struct ctl c;
+	int n, r = -1;
+
+	memset(v, 0, sizeof(*v));
+	ctl_begin(&b, "sites");
+	ctl_end(&b);
+	ctl_send(s, &b);
+	while ((n = ctl_read(s, &line, &c, deadline)) == 1 &&
+	    ctl_is(&c, "site"))
+		add_site(v, &c);
+	if (n == 1 && ctl_is(&c, "ok"))
+		r = 0;
+	else if (n >= 0)
+		errno = n == 0 ? ECONNRESET : EBADMSG;
+	buf_release(&b);
+	buf_release(&line);
+	if (r == -1)
+		sites_view_release(v);
+	return r;
+}
+
 void
 sites_view_release(struct sites_view *v)
 {

@@ -5,6 +5,7 @@
  * Runs as the caller.  From: queue/control_look.c.
  */
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -14,43 +15,51 @@
 #define TEXT_MAX	(1024 * 1024)
 #define ANSWER_S	30
 
-static void
-read_text(struct stream *s, int64_t left, struct buf *text)
+static int
+read_text(struct stream *s, int64_t left, struct buf *text, int64_t deadline)
 {
 	const char *p;
 	ssize_t n;
 
 	for (; left > 0; left -= n) {
-		n = stream_peek(s, &p, deadline_in(ANSWER_S));
-		if (n <= 0)
-			errx(EX_TEMPFAIL, "the queue manager's answer breaks off");
+		n = stream_peek(s, &p, deadline);
+		if (n <= 0) {
+			if (n == 0)
+				errno = ECONNRESET;
+			return -1;
+		}
 		if (n > left)
 			n = (ssize_t)left;
 		buf_add(text, p, (size_t)n);
 		stream_consume(s, (size_t)n);
 	}
+	return 0;
 }
 
-void
-stats_ask(struct stream *s, struct buf *text,
-    void (*reason)(const struct ctl *, void *), void *arg)
+int
+stats_read(struct stream *s, struct buf *text,
+    void (*reason)(const struct ctl *, void *), void *arg, int64_t deadline)
 {
 	struct buf b = BUF_INIT, line = BUF_INIT;
 	struct ctl c;
-	bool more;
+	int n, r = -1;
 
 	ctl_begin(&b, "stats");
 	ctl_add(&b, "reasons", reason != NULL ? "yes" : NULL);
 	ctl_end(&b);
-	for (more = control_ask(s, &b, &line, &c); more && ctl_is(&c, "reason");
-	    more = control_next(s, &line, &c))
+	ctl_send(s, &b);
+	while ((n = ctl_read(s, &line, &c, deadline)) == 1 &&
+	    ctl_is(&c, "reason"))
 		if (reason != NULL)
 			reason(&c, arg);
-	if (!ctl_is(&c, "data"))
-		errx(EX_TEMPFAIL, "the queue manager has no figures");
-	read_text(s, ctl_num(&c, "len", 0, TEXT_MAX, 0), text);
+	if (n == 1 && ctl_is(&c, "data"))
+		r = read_text(s, ctl_num(&c, "len", 0, TEXT_MAX, 0), text,
+		    deadline);
+	else if (n >= 0)
+		errno = n == 0 ? ECONNRESET : EBADMSG;
 	buf_release(&b);
 	buf_release(&line);
+	return r;
 }
 
 int
@@ -63,7 +72,8 @@ qadmin_stats(const struct config *cfg, int argc, char *argv[])
 	if (argc != 0)
 		errx(EX_USAGE, "usage: facteur stats");
 	control_or_die(cfg, &s);
-	stats_ask(&s, &text, NULL, NULL);
+	if (stats_read(&s, &text, NULL, NULL, deadline_in(ANSWER_S)) == -1)
+		err(EX_TEMPFAIL, "the queue manager tells no figures");
 	stream_release(&s);
 	fwrite(buf_str(&text), 1, text.len, stdout);
 	buf_release(&text);

@@ -7,11 +7,11 @@
 set -u
 
 build="gcc make libc6-dev libbsd-dev libssl-dev libcrypt-dev zlib1g-dev
-    libpam0g-dev"
+    libpam0g-dev libncurses-dev"
 demo="curl openssl"
 check="libcmocka-dev swaks libnet-ssleay-perl msmtp python3 mpop fetchmail
     getmail6 s-nail systemd iproute2 dpkg-dev lintian debootstrap
-    libfuse3-dev fuse3 e2fsprogs xfsprogs btrfs-progs jq
+    libfuse3-dev fuse3 e2fsprogs xfsprogs btrfs-progs jq tmux
     libmail-deliverystatus-bounceparser-perl"
 # Their services are not for this machine: the tests start them by hand.
 daemons="nsd openbsd-inetd"
