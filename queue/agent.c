@@ -221,47 +221,11 @@ agent_closed(struct peer *p, const char *why)
 	active_run();
 }
 
-static void
-add_heads(struct buf *b, const struct envelope *env, unsigned n)
-{
-	for (unsigned i = 0; i < env->nheads; i++) {
-		if (env->heads[i].n != 0 && env->heads[i].n != n)
-			continue;
-		ctl_begin(b, "head");
-		ctl_add(b, "text", env->heads[i].text);
-		ctl_end(b);
-	}
-}
-
-static void
-add_rcpt(struct buf *b, const struct active *a, unsigned n)
-{
-	const struct env_rcpt *r = &a->env.rcpts[n - 1];
-	const struct rcpt_work *w = &a->work[n - 1];
-	struct buf notify = BUF_INIT;
-
-	ctl_begin(b, "rcpt");
-	ctl_addn(b, "n", n);
-	ctl_add(b, "to", r->addr);
-	ctl_add(b, "address", w->address);
-	ctl_add(b, "home", w->home);
-	ctl_add(b, "ext", w->ext);
-	if (r->notify != 0) {
-		notify_text(&notify, r->notify);
-		ctl_add(b, "notify", buf_str(&notify));
-		buf_release(&notify);
-	}
-	ctl_add(b, "orcpt", r->orcpt);
-	ctl_end(b);
-}
-
 /* The job as frames, and a descriptor of the message that is its own: read-only, at offset 0. */
 static void
 send_job(struct agent *g, const struct task *t)
 {
 	const struct active *a = t->active;
-	const struct envelope *env = &a->env;
-	const struct env_rcpt *first = &env->rcpts[t->rcpt[0] - 1];
 	struct buf b = BUF_INIT;
 	char path[64];
 	int fd;
@@ -275,27 +239,7 @@ send_job(struct agent *g, const struct task *t)
 		loop_timer_set(Q.loop, &g->idle_over, now_ms());
 		return;
 	}
-	ctl_begin(&b, "job");
-	ctl_add(&b, "id", a->msg->id);
-	ctl_addn(&b, "size", a->msg->size);
-	ctl_add(&b, "repeat", a->msg->repeat ? "yes" : NULL);
-	ctl_add(&b, "sender", first->from != NULL ? first->from : env->sender);
-	if (g->site->kind == SITE_REMOTE) {
-		ctl_add(&b, "dest", address_domain(first->addr));
-		ctl_add(&b, "relay", g->site->relay);
-		ctl_add(&b, "site", g->site->key);
-		ctl_add(&b, "body", env->body8 ? "8bit" : NULL);
-		ctl_add(&b, "utf8", env->utf8 ? "yes" : NULL);
-		/* They are the sender's; a list's owner has sent none. */
-		ctl_add(&b, "ret", first->from == NULL ? env->ret : NULL);
-		ctl_add(&b, "envid", first->from == NULL ? env->envid : NULL);
-	}
-	ctl_end(&b);
-	add_heads(&b, env, t->rcpt[0]);
-	for (unsigned i = 0; i < t->n; i++)
-		add_rcpt(&b, a, t->rcpt[i]);
-	ctl_begin(&b, "end");
-	ctl_end(&b);
+	agent_job(&b, g->site, t);
 	peer_send(&g->peer, &b, fd);
 	buf_release(&b);
 }

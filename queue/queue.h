@@ -15,10 +15,11 @@
  *   lookup.c   the conversation with resolve
  *   sites.c    the destinations, by name and by domain
  *   site.c     how much a destination is given: window, pace, rest
+ *   tasks.c    what waits at a destination
  *   sched.c    whose turn it is                   -> agent.c
  *   parked.c   messages that wait for a site
  *   pressure_tell.c  how many wait for us    -> inject
- *   agent.c    the conversation with an agent
+ *   agent.c    the conversation with an agent; agent_job.c  its jobs
  *   outcome.c  what is written behind the message, and what follows from it
  *   dsn.c      who is told what; dsn_text.c  in which words
  *   report.c   the conversation with inject
@@ -231,7 +232,7 @@ bool	active_is_gone(const struct active *);
 /* lookup.c */
 void	lookup_start(struct active *, unsigned n);
 
-/* sched.c */
+/* sched.c, tasks.c, parked.c */
 /* Puts recipient n of the message into a waiting task for that site, or parks it there. */
 void	sched_add(struct active *, unsigned n, struct site *, int64_t now);
 /* Hands tasks to agents while windows and slots allow. Returns when it wants to be called again, SITE_NEVER: after the next sched_ended(). */
@@ -288,6 +289,10 @@ void	sites_state_save(void);
 int	agent_start(struct site *, struct task *);
 /* Gives an idle agent the task. */
 void	agent_give(struct agent *, struct task *);
+
+/* agent_job.c */
+/* The task as the frames of a job for an agent of that site. */
+void	agent_job(struct buf *, const struct site *, const struct task *);
 
 /* outcome.c */
 struct outcome {
