@@ -5,6 +5,8 @@
  * Way 5 of 8.  From: queue/sched.c.  To: remote/job.c, local/worker.c (6).
  * An agent may report only on its own job; whatever it leaves unanswered is deferred.
  */
+#include <sys/queue.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,13 +20,26 @@
 #include "queue.h"
 #include "sites_conf.h"
 
+#define IDLE_LOCAL	5	/* agents of owners kept for each that may run */
+
 struct agent {
 	struct peer peer;		/* first */
 	struct site *site;		/* borrowed: agents keep it alive */
 	struct task *task;		/* owned; NULL: idle */
 	bool	took;			/* the task has delivered something */
+	bool	leaving;		/* no longer counted in all[] */
 	struct timer idle_over;
 	struct agent *next_idle;
+	TAILQ_ENTRY(agent) by_age;
+};
+
+/* By kind: how many agents there are, and the idle ones, longest idle first. */
+static struct {
+	TAILQ_HEAD(, agent) idle;
+	unsigned n;
+} all[] = {
+	[SITE_LOCAL] = { TAILQ_HEAD_INITIALIZER(all[SITE_LOCAL].idle), 0 },
+	[SITE_REMOTE] = { TAILQ_HEAD_INITIALIZER(all[SITE_REMOTE].idle), 0 },
 };
 
 static void
@@ -34,9 +49,38 @@ idle_remove(struct agent *g)
 
 	while (*p != NULL && *p != g)
 		p = &(*p)->next_idle;
-	if (*p == g)
+	if (*p == g) {
 		*p = g->next_idle;
+		TAILQ_REMOVE(&all[g->site->kind].idle, g, by_age);
+	}
 	loop_timer_clear(Q.loop, &g->idle_over);
+}
+
+static void
+leave(struct agent *g, const char *why)
+{
+	if (!g->leaving)
+		all[g->site->kind].n--;
+	g->leaving = true;
+	idle_remove(g);
+	peer_close(&g->peer, why);
+}
+
+/*
+ * An idle agent may not take the place of one that has work: a letter to a
+ * thousand hosts would wait for each hundred of them to have been idle for
+ * seconds.
+ */
+static void
+make_room(enum site_kind kind)
+{
+	unsigned most = (unsigned)(kind == SITE_LOCAL ?
+	    IDLE_LOCAL * Q.cfg->local_concurrency :
+	    Q.cfg->remote_concurrency);
+	struct agent *g = TAILQ_FIRST(&all[kind].idle);
+
+	if (all[kind].n >= most && g != NULL)
+		leave(g, "its place is needed");
 }
 
 static void
@@ -72,7 +116,7 @@ task_end(struct agent *g, enum site_result result, const char *why)
 	/* The round's last outcomes are for active_finish(): perhaps the file goes. */
 	if (a->open > t->n)
 		(void)outcome_flush(a);
-	sched_ended(g->site, t, result, now_ms());
+	sched_ended(t->site, t, result, now_ms());
 	for (unsigned i = 0; i < t->n; i++)
 		active_release(a);
 	free(t);
@@ -117,8 +161,8 @@ final_result(const struct agent *g, struct ctl *end)
 	return fault && !g->took ? SITE_DOWN : SITE_OK;
 }
 
-/* remote has seen which hosts serve the domain: from now on it counts as part of that site. */
-static void
+/* remote has seen which hosts serve the domain: from now on it counts as part of that site, which is returned. */
+static struct site *
 note_site(struct agent *g, struct ctl *end)
 {
 	const char *key = ctl_get(end, "site");
@@ -126,8 +170,8 @@ note_site(struct agent *g, struct ctl *end)
 
 	if (key == NULL || *key == '\0' || g->site->kind == SITE_LOCAL ||
 	    g->site->relay != NULL)
-		return;
-	(void)site_learn(address_domain(
+		return g->site;
+	return site_learn(address_domain(
 	    t->active->env.rcpts[t->rcpt[0] - 1].addr), key);
 }
 
@@ -171,34 +215,67 @@ frame_rcpt(struct agent *g, struct ctl *c)
 }
 
 static void
+become_idle(struct agent *g)
+{
+	g->next_idle = g->site->idle;
+	g->site->idle = g;
+	TAILQ_INSERT_TAIL(&all[g->site->kind].idle, g, by_age);
+	g->idle_over.fire = idle_over;
+	loop_timer_set(Q.loop, &g->idle_over, now_ms() + AGENT_IDLE_MS);
+}
+
+/* The agent's connection serves that site from now on. False: it has enough of them. */
+static bool
+join(struct agent *g, struct site *to)
+{
+	if (to->agents >= to->flow.limits.connections)
+		return false;
+	g->site->agents--;
+	g->site = to;
+	to->agents++;
+	return true;
+}
+
+static void
+frame_end(struct agent *g, struct ctl *c)
+{
+	bool keep = g->site->kind == SITE_LOCAL || ctl_yes(c, "keep");
+	struct site *from = site_ref(g->site), *to = note_site(g, c);
+	struct task *t = g->task;
+
+	if (to != from) {
+		sched_move(from, to, now_ms());
+		keep = keep && join(g, to);
+	}
+	/* Idle first: what the end sets free may need this agent at once. */
+	if (keep)
+		become_idle(g);
+	if (to != from && ctl_yes(c, "moved")) {
+		g->task = NULL;
+		sched_not_begun(t, to, now_ms());
+	} else {
+		task_end(g, final_result(g, c),
+		    "the agent gave no answer for this recipient");
+	}
+	if (!keep)
+		leave(g, "done");
+	site_unref(from);
+	active_run();
+}
+
+static void
 agent_frame(struct peer *p, struct ctl *c)
 {
 	struct agent *g = (struct agent *)p;
-	bool keep;
 
-	if (g->task == NULL) {
+	if (g->task == NULL)
 		peer_close(p, "answer without a job");
-	} else if (ctl_is(c, "rcpt")) {
+	else if (ctl_is(c, "rcpt"))
 		frame_rcpt(g, c);
-	} else if (ctl_is(c, "end")) {
-		keep = g->site->kind == SITE_LOCAL || ctl_yes(c, "keep");
-		/* Idle first: what the end sets free may need this agent at once. */
-		if (keep) {
-			g->next_idle = g->site->idle;
-			g->site->idle = g;
-			g->idle_over.fire = idle_over;
-			loop_timer_set(Q.loop, &g->idle_over,
-			    now_ms() + AGENT_IDLE_MS);
-		}
-		note_site(g, c);
-		task_end(g, final_result(g, c),
-		    "the agent gave no answer for this recipient");
-		if (!keep)
-			peer_close(p, "done");
-		active_run();
-	} else {
+	else if (ctl_is(c, "end"))
+		frame_end(g, c);
+	else
 		peer_close(p, "unknown frame");
-	}
 }
 
 static void
@@ -216,6 +293,8 @@ agent_closed(struct peer *p, const char *why)
 		    "the delivery agent ended without an answer");
 	}
 	s->agents--;
+	if (!g->leaving)
+		all[s->kind].n--;
 	free(g);
 	site_drop(s);
 	active_run();
@@ -260,6 +339,7 @@ agent_start(struct site *s, struct task *t)
 	const char *name = s->kind == SITE_LOCAL ? "launch" : "remote";
 	struct buf b = BUF_INIT;
 
+	make_room(s->kind);
 	g->site = s;
 	if (peer_connect(&g->peer, Q.loop, config_socket(Q.cfg, name),
 	    agent_frame, agent_closed) == -1) {
@@ -268,6 +348,7 @@ agent_start(struct site *s, struct task *t)
 		return -1;
 	}
 	s->agents++;
+	all[s->kind].n++;
 	g->task = t;
 	if (s->kind == SITE_LOCAL) {
 		ctl_begin(&b, "local");

@@ -84,6 +84,9 @@ sched_missed(struct site *caller)
 	if (caller == NULL)
 		return;
 	caller->ncoming--;
+	/* Nothing of it may end any more that would call the next. */
+	if (caller->parked != NULL)
+		sleep_add(caller, 0);
 	site_unref(caller);
 }
 

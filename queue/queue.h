@@ -241,6 +241,10 @@ int64_t	sched_pass(int64_t now);
 void	sched_run(void);
 /* A running task has ended with this result; t is still the caller's. */
 void	sched_ended(struct site *, const struct task *, enum site_result, int64_t now);
+/* What waits at `from` for a domain that belongs to `to`, as has just been learned, goes there. */
+void	sched_move(struct site *from, struct site *to, int64_t now);
+/* A running task turns out to belong to that site; nothing of it was done. Ends t. */
+void	sched_not_begun(struct task *t, struct site *to, int64_t now);
 /* Takes the message's tasks that wait out of all lists. The caller holds a share in active->open. */
 void	sched_withdraw(struct active *);
 /* Is recipient n of it, in STEP_TASK, in a task that waits? Else it runs. */

@@ -235,6 +235,70 @@ sched_is_waiting(const struct active *a, unsigned n)
 	return false;
 }
 
+/* The task's recipients wait for that site from now on; it ends here. */
+static void
+task_moves(struct task *t, struct site *to, int64_t now)
+{
+	struct active *a = t->active;
+	unsigned n = t->n;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rcpt_work *w = &a->work[t->rcpt[i] - 1];
+
+		if (w->step != STEP_TASK)
+			continue;	/* it has been answered for */
+		w->step = STEP_IDLE;
+		sched_add(a, t->rcpt[i], to, now);
+	}
+	for (unsigned i = 0; i < n; i++)
+		active_release(a);
+	free(t);
+}
+
+static bool
+is_for(const struct task *t, const struct site *s)
+{
+	const struct env_rcpt *r = t->active->env.rcpts;
+
+	return site_of_domain(address_domain(r[t->rcpt[0] - 1].addr)) == s;
+}
+
+static void
+move_list(struct tasks *l, unsigned *small, struct site *from,
+    struct site *to, int64_t now)
+{
+	struct tasks keep = { NULL, NULL };
+	struct task *t;
+
+	while ((t = tasks_take(l)) != NULL) {
+		if (!is_for(t, to)) {
+			tasks_append(&keep, t);
+			continue;
+		}
+		from->waiting--;
+		if (small != NULL)
+			--*small;
+		task_moves(t, to, now);
+	}
+	*l = keep;
+}
+
+void
+sched_move(struct site *from, struct site *to, int64_t now)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		move_list(&from->wait[turn][0], &from->small, from, to, now);
+		move_list(&from->wait[turn][1], NULL, from, to, now);
+	}
+}
+
+void
+sched_not_begun(struct task *t, struct site *to, int64_t now)
+{
+	sched_ended(t->site, t, SITE_OK, now);
+	task_moves(t, to, now);
+}
+
 void
 park_tasks(struct site *s)
 {

@@ -152,6 +152,25 @@ try_group(struct attempt *a)
 	}
 }
 
+/*
+ * The queue knew the domain only.  Where its hosts are those of a site, that
+ * site's connections and limits are for it: the queue decides anew.  Not when
+ * somebody has an outcome already: "moved" means that nothing was done.
+ */
+static bool
+is_elsewhere(const struct attempt *a)
+{
+	const struct job *job = a->job;
+
+	for (unsigned i = 0; i < job->nrcpts; i++)
+		if (job->rcpts[i].outcome.status != PENDING)
+			return false;
+	return job->relay == NULL && job->site != NULL &&
+	    a->route.site[0] != '\0' &&
+	    strcasecmp(job->site, job->dest) == 0 &&
+	    strcmp(job->site, a->route.site) != 0;
+}
+
 static void
 walk_hosts(struct attempt *a)
 {
@@ -159,6 +178,11 @@ walk_hosts(struct attempt *a)
 	if (!route_find(a->r, a->job, &a->route, &a->why))
 		return;
 	(void)strlcpy(a->c->site, a->route.site, sizeof(a->c->site));
+	if (is_elsewhere(a)) {
+		a->c->fault = NULL;
+		a->job->moved = true;
+		return;
+	}
 	while (job_is_pending(a->job) && !a->enough &&
 	    a->sessions < SESSIONS_MAX &&
 	    route_group(a->r, &a->route, &a->why))
@@ -211,5 +235,6 @@ deliver(const struct remote *r, struct client *c, struct job *job)
 		remember_dest(c, job);
 		walk_hosts(&a);
 	}
-	settle_rest(&a);
+	if (!job->moved)
+		settle_rest(&a);
 }

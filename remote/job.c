@@ -203,10 +203,11 @@ job_answer(struct stream *s, const struct job *job, bool keep,
 {
 	struct buf b = BUF_INIT;
 
-	for (unsigned i = 0; i < job->nrcpts; i++)
+	for (unsigned i = 0; i < job->nrcpts && !job->moved; i++)
 		add_outcome(&b, &job->rcpts[i]);
 	ctl_begin(&b, "end");
-	ctl_add(&b, "keep", keep ? "yes" : "no");
+	ctl_add(&b, "keep", keep || job->moved ? "yes" : "no");
+	ctl_add(&b, "moved", job->moved ? "yes" : NULL);
 	ctl_add(&b, "fault", fault);
 	ctl_add(&b, "site", or_null(site));
 	ctl_end(&b);

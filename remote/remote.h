@@ -82,6 +82,7 @@ struct job {
 	char	*relay, *ret, *envid;	/* owned; NULL when not said */
 	char	*site;		/* owned; the site the queue counts it to, or NULL */
 	bool	 body8, utf8;
+	bool	 moved;		/* not begun: it belongs to another site */
 	int	 fd;		/* owned; the message is its bytes [0, size) */
 	int64_t	 size;
 	struct buf head;	/* header lines to put in front, LF ends */
@@ -248,7 +249,10 @@ enum body client_body(struct client *, const struct job *);
 void	outcome_set(struct outcome *, enum status, const char *enh,
 	    const char *phase, const char *fmt, ...)
 	    __attribute__((format(printf, 5, 6)));
-/* Settles every recipient.  The client may stay open for more. */
+/*
+ * Settles every recipient, or none: job->moved, and client->site says where to.
+ * The client may stay open for more.
+ */
 void	deliver(const struct remote *, struct client *, struct job *);
 /* The conversation with the queue on fd, which it takes over. */
 int	agent_session(int fd, const struct remote *);

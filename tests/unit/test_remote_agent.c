@@ -14,6 +14,7 @@
 #include "../../remote/remote.h"
 #include "ctl.h"
 #include "deadline.h"
+#include "fake_dns.h"
 #include "fake_smtp.h"
 
 static char hostname[] = "emc.test";
@@ -124,6 +125,42 @@ jobs_follow_each_other_on_one_connection(void **state)
 	assert_true(ctl_is(&c, "end"));
 	end();
 	assert_true(fake_smtp_ended_well(&s));	/* it saw QUIT */
+}
+
+/* The queue knew the domain only, and may have connections to its hosts. */
+static void
+a_job_for_a_domain_goes_back_when_its_hosts_are_known(void **state)
+{
+	static const struct fake_rr zone[] = {
+		{ "yahoo.test", ns_t_mx, 10, "mx.provider.test" },
+		{ "mx.provider.test", ns_t_a, 0, "127.0.0.1" },
+		{ NULL, 0, 0, NULL } };
+	struct fake_dns dns = fake_dns_start(zone, NULL);
+	char spec[64];
+	struct ctl c;
+
+	(void)state;
+	snprintf(spec, sizeof(spec), "127.0.0.1:%d", dns.port);
+	assert_int_equal(dns_init(&r.dns, spec), 0);
+	cfg.remote_port = 1;
+	begin();
+	send_job("job id=one size=3 sender=a@b dest=Yahoo.test "
+	    "site=yahoo.test\nrcpt n=1 to=a@yahoo.test\nend\n");
+	answer(&c);
+	assert_true(ctl_is(&c, "end"));		/* no word about a recipient */
+	assert_true(ctl_yes(&c, "moved"));
+	assert_true(ctl_yes(&c, "keep"));
+	assert_null(ctl_get(&c, "fault"));
+	assert_string_equal(ctl_str(&c, "site"), "mx.provider.test");
+	/* Counted to its site, it is tried: nobody listens there. */
+	send_job("job id=one size=3 sender=a@b dest=Yahoo.test "
+	    "site=mx.provider.test\nrcpt n=1 to=a@yahoo.test\nend\n");
+	answer(&c);
+	assert_true(ctl_is(&c, "rcpt"));
+	answer(&c);
+	assert_null(ctl_get(&c, "moved"));
+	end();
+	fake_dns_stop(&dns);
 }
 
 static void
@@ -244,6 +281,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs_follow_each_other_on_one_connection),
+		cmocka_unit_test(
+		    a_job_for_a_domain_goes_back_when_its_hosts_are_known),
 		cmocka_unit_test(a_failed_connection_is_reported_as_a_fault),
 		cmocka_unit_test(malformed_jobs_end_the_conversation_only),
 		cmocka_unit_test(a_job_without_a_descriptor_is_refused),

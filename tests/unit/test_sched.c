@@ -45,6 +45,9 @@ struct place {
 	unsigned minute_taken;
 	int64_t	minute;
 	unsigned *by_second;	/* starts in each second, or NULL */
+	const char *found;	/* a domain: the hosts that serve it, or NULL */
+	bool	 turns_back;	/* remote gives a job for it back once it knows them */
+	unsigned most;		/* open at the same time */
 };
 
 struct event {
@@ -121,7 +124,8 @@ agent_start(struct site *s, struct task *t)
 	struct event e = { .task = t, .place = p };
 
 	p->starts++;
-	p->open++;
+	if (++p->open > p->most)
+		p->most = p->open;
 	if (p->by_second != NULL)
 		p->by_second[now / SECOND]++;
 	e.result = p->serve(p, now, &e.at);
@@ -214,6 +218,16 @@ task_over(struct event *e)
 	struct active *a = t->active;
 
 	e->place->open--;
+	if (e->place->found != NULL) {
+		struct site *to = site_learn(e->place->domain,
+		    e->place->found);
+
+		sched_move(t->site, to, now);
+		if (e->place->turns_back) {
+			sched_not_begun(t, to, now);
+			return;
+		}
+	}
 	for (unsigned i = 0; i < t->n; i++) {
 		a->work[t->rcpt[i] - 1].step = STEP_SETTLED;
 		if (e->result == SITE_OK)
@@ -519,6 +533,60 @@ retries_leave_half_of_the_slots_to_new_mail(void **state)
 	run_until(HOUR);
 }
 
+static void
+mail_that_waits_at_a_domain_follows_it_to_its_site(void **state)
+{
+	/* What is known of a domain outlives a scene: each has its own. */
+	static const char *const names[2][2] = {
+		{ "mx.one.example", "one.example" },
+		{ "mx.two.example", "two.example" } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct place *domain, *hosts;
+
+		(void)fresh(state);
+		hosts = add_place(names[i][0], live, 1 * SECOND);
+		domain = add_place(names[i][1], live, 1 * SECOND);
+		domain->found = hosts->domain;
+		domain->turns_back = i == 1;
+		for (unsigned n = 0; n < 1000; n++)
+			add_letter(domain->domain, 1, 0);
+		run_until(MINUTE);
+		for (unsigned n = 0; n < nletters; n++)
+			assert_true(letters[n].done_at >= 0);
+		print_message("1,000 messages: %u tasks at the domain, %u at "
+		    "its hosts, %u of them at a time\n", domain->starts,
+		    hosts->starts, hosts->most);
+		/* The window was 2 when it became known. */
+		assert_in_range(domain->starts, 1, 3);
+		assert_in_range(hosts->most, 20, 20);
+	}
+}
+
+static void
+forty_domains_of_one_provider_share_its_window(void **state)
+{
+	static char name[40][32];
+	struct place *hosts = add_place("mx.provider.example", live, 500);
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		struct place *p;
+
+		snprintf(name[i], sizeof(name[i]), "d%u.example", i);
+		p = add_place(name[i], live, 10);
+		p->found = hosts->domain;
+		p->turns_back = true;
+		for (unsigned n = 0; n < 10; n++)
+			add_letter(name[i], 1, 0);
+	}
+	run_until(MINUTE);
+	for (unsigned n = 0; n < nletters; n++)
+		assert_true(letters[n].done_at >= 0);
+	assert_int_equal(hosts->starts, 400);
+	assert_in_range(hosts->most, 10, 20);
+}
+
 /* Each scene's world is left behind, not taken down: no leak in it counts. */
 const char *__lsan_default_suppressions(void);
 const char *
@@ -560,6 +628,8 @@ main(void)
 		SCENE(twenty_slow_sites_do_not_slow_a_fast_one),
 		cmocka_unit_test(an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest),
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
+		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
+		SCENE(forty_domains_of_one_provider_share_its_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
