@@ -56,6 +56,7 @@ agent_job(struct buf *b, const struct site *s, const struct task *t)
 		ctl_add(b, "dest", address_domain(first->addr));
 		ctl_add(b, "relay", s->relay);
 		ctl_add(b, "site", s->key);
+		ctl_addn(b, "messages", s->flow.limits.messages);
 		ctl_add(b, "body", env->body8 ? "8bit" : NULL);
 		ctl_add(b, "utf8", env->utf8 ? "yes" : NULL);
 		/* They are the sender's; a list's owner has sent none. */

@@ -298,13 +298,22 @@ host_matches(const char *match, const char *host, size_t len)
 	    strncasecmp(match + 1, host + len - (m - 1), m - 1) == 0;
 }
 
+/* A relay host's key is HOST:PORT; its port is nothing to match against. */
+static size_t
+without_port(const char *host, size_t len)
+{
+	const char *colon = memrchr(host, ':', len);
+
+	return colon == NULL ? len : (size_t)(colon - host);
+}
+
 /* A site's key is its hosts with commas between, cut with '+' when they are many. */
 static bool
 row_matches(const struct row *r, const char *key)
 {
 	for (size_t n; *key != '\0'; key += n + (key[n] != '\0')) {
 		n = strcspn(key, ",+");
-		if (host_matches(r->match, key, n))
+		if (host_matches(r->match, key, without_port(key, n)))
 			return true;
 		if (key[n] == '+')
 			break;

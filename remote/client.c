@@ -82,7 +82,7 @@ client_is_ready(struct client *c, const struct job *job)
 	struct pollfd p = { .fd = c->io.rfd, .events = POLLIN };
 
 	return c->open && leads_to(c, job) &&
-	    c->messages < MESSAGES_MAX &&
+	    c->messages < job->messages &&
 	    now_ms() - c->since < SESSION_SECONDS * 1000 &&
 	    !stream_pending(&c->io) && poll(&p, 1, 0) == 0;
 }

@@ -25,6 +25,7 @@ job_init(struct job *job)
 	memset(job, 0, sizeof(*job));
 	job->fd = -1;
 	job->head.max = HEAD_MAX;
+	job->messages = MESSAGES_MAX;
 }
 
 void
@@ -95,6 +96,8 @@ take_job(struct stream *s, const struct ctl *c, struct job *job)
 	job->site = copy(c, "site");
 	job->body8 = strcmp(ctl_str(c, "body"), "8bit") == 0;
 	job->utf8 = ctl_yes(c, "utf8");
+	job->messages = (unsigned)ctl_num(c, "messages", 1, UINT32_MAX,
+	    MESSAGES_MAX);
 	if (job->fd == -1 || job->size < 0 || ctl_get(c, "sender") == NULL ||
 	    *job->id == '\0' || (*job->dest == '\0' && job->relay == NULL))
 		return -1;

@@ -83,6 +83,7 @@ struct job {
 	char	*site;		/* owned; the site the queue counts it to, or NULL */
 	bool	 body8, utf8;
 	bool	 moved;		/* not begun: it belongs to another site */
+	unsigned messages;	/* on one connection at most */
 	int	 fd;		/* owned; the message is its bytes [0, size) */
 	int64_t	 size;
 	struct buf head;	/* header lines to put in front, LF ends */
@@ -181,7 +182,7 @@ int	connect_race(struct target *, unsigned n, int seconds,
 /* ---- the conversation (client.c, client_*.c) --------------------------- */
 
 #define BATCH		100	/* recipients at once, RFC 5321 4.5.3.1.8 */
-#define MESSAGES_MAX	100	/* on one connection */
+#define MESSAGES_MAX	100	/* on one connection, when nobody said */
 #define SESSION_SECONDS	300
 
 struct client {

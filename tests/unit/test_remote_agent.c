@@ -127,6 +127,33 @@ jobs_follow_each_other_on_one_connection(void **state)
 	assert_true(fake_smtp_ended_well(&s));	/* it saw QUIT */
 }
 
+static void
+a_connection_takes_no_more_messages_than_the_job_allows(void **state)
+{
+	static const struct step one[] = { { '>', "220 hi\r\n" },
+		{ '<', "EHLO" }, { '>', "250 hi\r\n" },
+		{ '<', "MAIL" }, { '>', "250 ok\r\n" },
+		{ '<', "RCPT" }, { '>', "250 ok\r\n" },
+		{ '<', "DATA" }, { '>', "354 go\r\n" }, { 'D', "hi\n" },
+		{ '>', "250 ok\r\n" }, { 'E', NULL }, { 0, NULL } };
+	struct fake_smtp s = fake_smtp_at("127.0.0.1", 0, one);
+	char frames[256];
+	struct ctl c;
+
+	(void)state;
+	begin();
+	snprintf(frames, sizeof(frames), "job id=one size=3 sender=a@b "
+	    "dest=yahoo.test relay=127.0.0.1:%d messages=1\n"
+	    "rcpt n=1 to=a@yahoo.test\nend\n", s.port);
+	send_job(frames);
+	answer(&c);
+	assert_string_equal(ctl_str(&c, "status"), "done");
+	answer(&c);
+	assert_false(ctl_yes(&c, "keep"));
+	end();
+	assert_true(fake_smtp_ended_well(&s));	/* it saw QUIT */
+}
+
 /* The queue knew the domain only, and may have connections to its hosts. */
 static void
 a_job_for_a_domain_goes_back_when_its_hosts_are_known(void **state)
@@ -281,6 +308,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs_follow_each_other_on_one_connection),
+		cmocka_unit_test(
+		    a_connection_takes_no_more_messages_than_the_job_allows),
 		cmocka_unit_test(
 		    a_job_for_a_domain_goes_back_when_its_hosts_are_known),
 		cmocka_unit_test(a_failed_connection_is_reported_as_a_fault),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../queue/queue.h"
 #include "../../queue/sites_conf.h"
@@ -587,6 +588,35 @@ forty_domains_of_one_provider_share_its_window(void **state)
 	assert_in_range(hosts->most, 10, 20);
 }
 
+static void
+a_relay_host_is_found_in_the_sites_file_by_its_name(void **state)
+{
+	struct site_limits limits = { 20, 100, 0 };
+	char path[] = "/tmp/test_sites.XXXXXX";
+	static const char rows[] = "relay.example connections=100\n"
+	    "192.0.2.1 connections=50 messages=7\n"
+	    "[2001:db8::1] connections=30\n";
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd != -1);
+	assert_int_equal(write(fd, rows, strlen(rows)), strlen(rows));
+	assert_true(sites_conf_refresh(path));
+	sites_conf_limits("relay.example:2525", &limits);
+	assert_int_equal(limits.connections, 100);
+	sites_conf_limits("192.0.2.1:25", &limits);
+	assert_int_equal(limits.connections, 50);
+	assert_int_equal(limits.messages, 7);
+	sites_conf_limits("[2001:db8::1]:25", &limits);
+	assert_int_equal(limits.connections, 30);
+	limits.connections = 1;
+	sites_conf_limits("elsewhere.example:25", &limits);
+	assert_int_equal(limits.connections, 1);
+	(void)unlink(path);
+	(void)close(fd);
+	sites_conf_release();
+}
+
 /* Each scene's world is left behind, not taken down: no leak in it counts. */
 const char *__lsan_default_suppressions(void);
 const char *
@@ -630,6 +660,7 @@ main(void)
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
 		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
 		SCENE(forty_domains_of_one_provider_share_its_window),
+		SCENE(a_relay_host_is_found_in_the_sites_file_by_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
