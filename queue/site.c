@@ -286,6 +286,15 @@ site_has_learned(const struct site_flow *f)
 /* ---- replies ---- */
 
 static bool
+says_one_of(const char *text, const char *const *phrases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasestr(text, phrases[i]) != NULL)
+			return true;
+	return false;
+}
+
+static bool
 says_slower(const char *text)
 {
 	static const char *const phrases[] = {
@@ -295,10 +304,18 @@ says_slower(const char *text)
 		"connection limit", "concurrent", "slow down",
 	};
 
-	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
-		if (strcasestr(text, phrases[i]) != NULL)
-			return true;
-	return false;
+	return says_one_of(text, phrases, sizeof(phrases) / sizeof(*phrases));
+}
+
+/* It wants this sender and recipient to come back, and has nothing against the rest. */
+static bool
+says_greylisted(const char *text)
+{
+	static const char *const phrases[] = {
+		"greylist", "graylist", "grey-list", "gray-list", "grey list",
+	};
+
+	return says_one_of(text, phrases, sizeof(phrases) / sizeof(*phrases));
 }
 
 enum site_result
@@ -312,7 +329,8 @@ site_classify(int code, const char *enhanced, const char *phase,
 		return early ? SITE_CROWDED : SITE_SLOWER;
 	if (code < 400 || code > 499)
 		return SITE_OK;
-	if ((code == 450 || code == 451) && strncmp(enhanced, "4.7.", 4) == 0)
+	if ((code == 450 || code == 451) &&
+	    strncmp(enhanced, "4.7.", 4) == 0 && !says_greylisted(text))
 		return SITE_SLOWER;
 	return says_slower(text) ? early ? SITE_CROWDED : SITE_SLOWER : SITE_OK;
 }
