@@ -189,18 +189,22 @@ int64_t
 ctl_num(const struct ctl *c, const char *key, int64_t min, int64_t max,
     int64_t otherwise)
 {
-	const char *value = ctl_get(c, key), *why;
-	size_t sign;
-	int64_t n;
+	const char *p = ctl_str(c, key);
+	bool negative = *p == '-';
+	int64_t n = 0;
 
-	if (value == NULL)
+	/* strtonum would also take blanks and a plus sign. */
+	p += negative;
+	if (*p == '\0')
 		return otherwise;
-	/* strtonum alone would also take blanks and a plus sign. */
-	sign = *value == '-' ? 1 : 0;
-	if (strspn(value + sign, "0123456789") != strlen(value + sign))
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_sub_overflow(n, *p - '0', &n))
+			return otherwise;
+	if (*p != '\0' || (!negative && n == INT64_MIN))
 		return otherwise;
-	n = strtonum(value, min, max, &why);
-	return why == NULL ? n : otherwise;
+	n = negative ? n : -n;
+	return n >= min && n <= max ? n : otherwise;
 }
 
 bool

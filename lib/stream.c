@@ -28,6 +28,7 @@ stream_init(struct stream *s, int rfd, int wfd)
 	memset(s, 0, sizeof(*s));
 	s->rfd = rfd;
 	s->wfd = wfd;
+	s->in_size = STREAM_IN;
 }
 
 void
@@ -42,7 +43,8 @@ stream_release(struct stream *s)
 {
 	int saved = errno;
 
-	SSL_free(s->ssl);
+	if (s->ssl != NULL)
+		SSL_free(s->ssl);
 	s->ssl = NULL;
 	for (unsigned i = 0; i < s->nfds; i++)
 		(void)close(s->fds[i]);
@@ -109,9 +111,9 @@ stream_try_fill(struct stream *s, short *want_out)
 	if (s->eof)
 		return 0;
 	if (s->in == NULL)
-		s->in = xmalloc(STREAM_IN);
+		s->in = xmalloc(s->in_size);
 	s->in_pos = s->in_len = 0;
-	got = stream_try_read(s, s->in, STREAM_IN, want_out);
+	got = stream_try_read(s, s->in, s->in_size, want_out);
 	if (got > 0)
 		s->in_len = (size_t)got;
 	else if (got == 0)
@@ -135,13 +137,21 @@ flush_before_wait(struct stream *s, int64_t deadline)
 	return 0;
 }
 
-/* Fills the empty input buffer. 1, 0 at the end, -1 with errno. */
+/*
+ * Fills the empty input buffer. 1, 0 at the end, -1 with errno.  Who has
+ * something to say waits for the answer at once: a read before that would
+ * find nothing.
+ */
 static int
 fill(struct stream *s, int64_t deadline)
 {
 	ssize_t got;
 	short want;
 
+	if (s->out.len > 0 && !stream_pending(s) &&
+	    (flush_before_wait(s, deadline) == -1 ||
+	    stream_wait(s, POLLIN, deadline) == -1))
+		return -1;
 	while ((got = stream_try_fill(s, &want)) == -1) {
 		if (!would_block())
 			return -1;

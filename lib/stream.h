@@ -24,7 +24,8 @@ struct stream {
 	int	 rfd;		/* owned; may equal wfd; -1 when closed */
 	int	 wfd;		/* owned */
 	SSL	*ssl;		/* owned; NULL in the clear */
-	char	*in;		/* owned; STREAM_IN bytes, allocated at first read */
+	char	*in;		/* owned; in_size bytes, allocated at first read */
+	size_t	 in_size;	/* STREAM_IN; less where only small answers come, if set before that */
 	size_t	 in_pos;	/* next byte to hand out */
 	size_t	 in_len;	/* bytes in `in` */
 	struct buf out;		/* written but not sent */

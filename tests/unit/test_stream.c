@@ -262,13 +262,15 @@ what_was_written_goes_out_before_the_reader_waits(void **state)
 
 	(void)state;
 	pair(&a, &b);
-	sends = 0;
+	recvs = sends = polls = 0;
 	stream_puts(&a, "220 hello\r\n");
 	stream_printf(&a, "%d %s\r\n", 250, "more");
 	assert_int_equal(sends, 0);
 	assert_int_equal(stream_line(&a, &line, 100, EOL_CRLF,
 	    now_ms() + 30), LINE_TIMEOUT);
 	assert_int_equal(sends, 1);
+	assert_int_equal(polls, 1);
+	assert_int_equal(recvs, 0);	/* what would be there? */
 	assert_int_equal(stream_line(&b, &line, 100, EOL_CRLF, SOON), LINE_OK);
 	assert_string_equal(line.data, "220 hello");
 	assert_int_equal(stream_line(&b, &line, 100, EOL_CRLF, SOON), LINE_OK);
