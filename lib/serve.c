@@ -148,10 +148,13 @@ listeners_open(struct listeners *l, const struct serve *s)
 void
 listeners_close(struct listeners *l)
 {
-	for (unsigned i = 0; i < l->n; i++) {
-		(void)close(l->v[i].fd);
-		l->v[i].fd = -1;
-	}
+	if (l->n == 0)
+		return;
+	/* They follow each other.  Kernels before 5.9 have no such call. */
+	if (close_range((unsigned)l->v[0].fd,
+	    (unsigned)l->v[l->n - 1].fd, 0) == -1)
+		for (unsigned i = 0; i < l->n; i++)
+			(void)close(l->v[i].fd);
 	l->n = 0;
 }
 

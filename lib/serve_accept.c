@@ -24,7 +24,6 @@
 #include "wake.h"
 
 #define REST	1000	/* ms without accepting when the system is short */
-#define BURST	64	/* connections taken before the signals are asked */
 
 struct child {
 	pid_t	pid;
@@ -34,6 +33,7 @@ struct child {
 
 struct acceptor {
 	const struct serve *s;	/* borrowed */
+	pid_t	 self;
 	struct listeners l;	/* owned */
 	struct child *children;	/* owned; [s->max] */
 	unsigned n;
@@ -79,7 +79,7 @@ turn_away(const struct acceptor *a, const struct listener *l, int fd)
 
 static _Noreturn void
 be_child(struct acceptor *a, const struct listener *l, int fd,
-    const struct netaddr *peer, pid_t parent)
+    const struct netaddr *peer)
 {
 	struct listener mine = *l;
 
@@ -87,7 +87,7 @@ be_child(struct acceptor *a, const struct listener *l, int fd,
 	listeners_close(&a->l);
 	if (a->renew != -1)
 		(void)close(a->renew);
-	if (wake_with_parent(parent) == -1)
+	if (wake_with_parent(a->self) == -1)
 		_exit(0);
 	if (confine_session(a->s) == -1)
 		_exit(EX_OSERR);
@@ -98,10 +98,10 @@ static void
 start_child(struct acceptor *a, const struct listener *l, int fd,
     const struct netaddr *peer)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t pid = fork();
 
 	if (pid == 0)
-		be_child(a, l, fd, peer, parent);
+		be_child(a, l, fd, peer);
 	if (pid == -1) {
 		log_errno(NULL, "fork-failed children=%u", a->n);
 		turn_away(a, l, fd);
@@ -113,8 +113,7 @@ start_child(struct acceptor *a, const struct listener *l, int fd,
 	a->changed = now_ms();
 }
 
-/* One connection; false when this listener has to be left alone for now. */
-static bool
+static void
 take_one(struct acceptor *a, const struct listener *l)
 {
 	struct netaddr peer;
@@ -127,7 +126,7 @@ take_one(struct acceptor *a, const struct listener *l)
 		a->rest_until = now_ms() + REST;
 	}
 	if (fd == -1)
-		return errno == ECONNABORTED;
+		return;
 	if (!listener_allows(l, a->s, fd)) {
 		(void)close(fd);
 	} else if (!has_slot(a, l) || (l->tcp && is_over_share(a, &peer))) {
@@ -139,7 +138,6 @@ take_one(struct acceptor *a, const struct listener *l)
 	} else {
 		start_child(a, l, fd, &peer);
 	}
-	return true;
 }
 
 /*
@@ -217,7 +215,7 @@ reap(struct acceptor *a)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while (a->n > 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
 		forget_child(a, pid, status);
 }
 
@@ -227,6 +225,7 @@ turn(struct acceptor *a)
 {
 	struct pollfd p[1 + SERVE_LISTENERS];
 	int64_t now = now_ms();
+	int n;
 
 	p[0] = (struct pollfd){ a->wake, POLLIN, 0 };
 	for (unsigned i = 0; i < a->l.n; i++) {
@@ -235,21 +234,17 @@ turn(struct acceptor *a)
 		p[1 + i] = (struct pollfd){ is_open(a, l, now) ? l->fd : -1,
 		    POLLIN, 0 };
 	}
-	if (poll(p, 1 + a->l.n, deadline_poll(next_look(a, now))) == -1)
-		return errno == EINTR ? 0 : -1;
-	if (p[0].revents != 0) {
+	n = poll(p, 1 + a->l.n, deadline_poll(next_look(a, now)));
+	if (n == -1 && errno != EINTR)
+		return -1;
+	if (n == -1 || p[0].revents != 0) {
 		wake_clear();
 		reap(a);
 	}
-	for (unsigned i = 0; i < a->l.n && !serve_stopping(); i++) {
-		const struct listener *l = &a->l.v[i];
-
-		if (p[1 + i].revents == 0)
-			continue;
-		for (int left = BURST; left > 0 &&
-		    is_open(a, l, now_ms()) && take_one(a, l); left--)
-			;
-	}
+	/* One from each, then ask again: there is seldom a second one. */
+	for (unsigned i = 0; n > 0 && i < a->l.n && !serve_stopping(); i++)
+		if (p[1 + i].revents != 0 && is_open(a, &a->l.v[i], now))
+			take_one(a, &a->l.v[i]);
 	return 0;
 }
 
@@ -285,7 +280,8 @@ stop_children(struct acceptor *a)
 int
 serve_accept(const struct serve *s)
 {
-	struct acceptor a = { .s = s, .wake = -1, .renew = successor_pipe() };
+	struct acceptor a = { .s = s, .self = getpid(), .wake = -1,
+	    .renew = successor_pipe() };
 	int r = 0;
 
 	a.wake = wake_open();

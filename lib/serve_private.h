@@ -5,7 +5,7 @@
 #include "serve.h"
 
 struct listener {
-	int	 fd;		/* owned; -1 when closed */
+	int	 fd;		/* owned */
 	const char *name;	/* borrowed from serve_listeners() */
 	bool	 tcp;
 	bool	 reserved;	/* may use the reserved slots */

@@ -17,7 +17,6 @@
 
 static volatile sig_atomic_t stopping, draining;
 static volatile sig_atomic_t wake_fd = -1;
-static bool hangup;		/* we have asked for SIGHUP */
 static pid_t owner;		/* whose wake_fd it is; a fork inherits both */
 
 /* Only async-signal-safe calls. */
@@ -28,7 +27,7 @@ on_signal(int sig)
 	int saved = errno;
 
 	if (getpid() != owner) {
-		/* A child nobody prepared: do what it would expect. */
+		/* A child: do what it would expect. */
 		(void)signal(sig, SIG_DFL);
 		(void)raise(sig);
 		errno = saved;
@@ -79,7 +78,6 @@ wake_on_children(void)
 int
 wake_on_hangup(void)
 {
-	hangup = true;
 	return install(SIGHUP, SA_RESTART);
 }
 
@@ -105,11 +103,8 @@ wake_child(void)
 		(void)close(wake_fd);
 	wake_fd = -1;
 	stopping = 0;
-	(void)signal(SIGTERM, SIG_DFL);
-	(void)signal(SIGINT, SIG_DFL);
-	(void)signal(SIGCHLD, SIG_DFL);
-	if (hangup)
-		(void)signal(SIGHUP, SIG_DFL);
+	/* The handlers stay: on_signal() sees that they are not this one's. */
+	owner = 0;
 }
 
 int

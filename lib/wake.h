@@ -23,7 +23,7 @@ int	wake_on_hangup(void) __attribute__((warn_unused_result));
 bool	wake_draining(void);
 /* Makes the descriptor quiet again; ask for what happened afterwards. */
 void	wake_clear(void);
-/* In a forked child: signals as in a fresh program, the descriptor closed. */
+/* In a forked child: signals do what they do in a fresh program, the descriptor is closed. */
 void	wake_child(void);
 /* SIGTERM to this process when its parent ends, however that ends. -1: the parent (`parent`) is gone already. */
 int	wake_with_parent(int parent) __attribute__((warn_unused_result));
