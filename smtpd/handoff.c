@@ -3,7 +3,9 @@
  * verdict.
  *
  * smtpd never holds a descriptor of the spool.  Until handoff_end() nothing
- * has happened, and closing the connection keeps it so.
+ * has happened, and closing the connection keeps it so.  A message of usual
+ * size goes to inject in one piece, envelope and all, when it is there: no
+ * worker waits for a client, and nobody waits for "ready".
  * Way 2 of 8.  From: data.c.  To: queue/inject.c.
  */
 #include <errno.h>
@@ -15,6 +17,7 @@
 #include "log.h"
 #include "smtpd.h"
 
+#define LARGE		(1024 * 1024)	/* bytes: ask before they are sent */
 /* Seconds.  The client waits 120 and 600 for us (RFC 5321, 4.5.3.2). */
 #define READY_WAIT	110
 #define WRITE_WAIT	120
@@ -210,23 +213,44 @@ await(struct handoff *h, const char *word, int wait_s, struct verdict *v)
 	return ok;
 }
 
-int
-handoff_open(struct handoff *h, struct session *s, struct verdict *v)
+/* Connects at the first call, and has the envelope collected. */
+static int
+reach(struct handoff *h)
 {
-	int fd = ctl_connect(config_socket(s->cfg, s->role->inject));
+	const struct session *s = h->session;
+	int fd;
 
-	*h = (struct handoff){ .open = false };
+	if (h->open)
+		return 0;
+	fd = h->gone ? -1 : ctl_connect(config_socket(s->cfg,
+	    s->role->inject));
 	if (fd == -1) {
-		log_errno(NULL, "inject-error");
-		verdict_gone(v);
+		if (!h->gone)
+			log_errno(NULL, "inject-error");
+		h->gone = true;
 		return -1;
 	}
 	stream_init(&h->st, fd, fd);
+	h->st.in_size = ANSWER_SIZE;
+	h->st.write_deadline = deadline_in(WRITE_WAIT);
 	h->open = true;
 	send_message(h, s);
 	send_rcpts(h, &s->txn);
 	send_go(h, &s->txn);
-	if (await(h, "ready", READY_WAIT, v))
+	return 0;
+}
+
+int
+handoff_open(struct handoff *h, const struct session *s, struct verdict *v)
+{
+	*h = (struct handoff){ .session = s };
+	if (s->txn.mail.size <= LARGE)
+		return 0;
+	if (reach(h) == -1)
+		verdict_gone(v);
+	else
+		h->ready = await(h, "ready", READY_WAIT, v);
+	if (h->ready)
 		return 0;
 	handoff_release(h);
 	return -1;
@@ -237,6 +261,8 @@ handoff_data(struct handoff *h, const char *data, size_t len)
 {
 	struct buf frame = BUF_INIT;
 
+	if (reach(h) == -1)
+		return -1;
 	ctl_begin(&frame, "data");
 	ctl_addn(&frame, "len", (int64_t)len);
 	ctl_end(&frame);
@@ -250,12 +276,21 @@ handoff_data(struct handoff *h, const char *data, size_t len)
 void
 handoff_end(struct handoff *h, struct verdict *v)
 {
-	/* If it broke off, its "err" may still be there to be read. */
-	const bool broken = h->st.broken;
+	bool broken;
+	int wait_s;
 
+	if (reach(h) == -1) {
+		verdict_gone(v);
+		return;
+	}
+	/* If it broke off, its "err" may still be there to be read. */
+	broken = h->st.broken;
+	wait_s = broken ? 1 : ACCEPT_WAIT;
 	if (!broken)
 		send_word(h, "end");
-	if (!await(h, "ok", broken ? 1 : ACCEPT_WAIT, v))
+	if (!h->ready && !await(h, "ready", wait_s, v))
+		return;
+	if (!await(h, "ok", wait_s, v))
 		return;
 	if (broken || h->id[0] == '\0')
 		verdict_gone(v);	/* an answer to no question */

@@ -68,6 +68,7 @@ route_connect(struct session *s)
 	if (fd == -1)
 		return -1;
 	stream_init(&s->resolve, fd, fd);
+	s->resolve.in_size = ANSWER_SIZE;
 	s->has_resolve = true;
 	return 0;
 }

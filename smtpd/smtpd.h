@@ -29,6 +29,7 @@
 #define COMMAND_MAX	2048	/* bytes of a command line without CRLF */
 #define COMMAND_WAIT	300	/* s, RFC 5321 section 4.5.3.2.7 */
 #define HELO_MAX	255
+#define ANSWER_SIZE	1024	/* bytes read at once from our other programs */
 
 /* ---- roles ---- */
 #define R_AUTH		0x01u	/* offers AUTH and wants it before MAIL */
@@ -203,14 +204,21 @@ void	verdict_set(struct verdict *, int code, const char *enh,
 void	verdict_release(struct verdict *);
 
 struct handoff {
+	const struct session *session;	/* borrowed */
 	struct stream st;
-	bool	 open;
+	bool	 open;		/* connected, the envelope is on its way */
+	bool	 ready;		/* inject has taken it */
+	bool	 gone;		/* inject could not be reached */
 	char	 id[32];	/* of the accepted message */
 	int64_t	 size;		/* bytes it has in the spool */
 };
 
-/* Sends the envelope, waits for "ready". 0, or -1 with the verdict. */
-int	handoff_open(struct handoff *, struct session *, struct verdict *)
+/*
+ * Before content is asked for.  A large message is announced to inject, so
+ * that it is refused before it is sent; otherwise nothing happens yet.  0, or
+ * -1 with the verdict.
+ */
+int	handoff_open(struct handoff *, const struct session *, struct verdict *)
 	    __attribute__((warn_unused_result));
 /* Content (LF line ends). 0, or -1: inject is gone; handoff_end() says why. */
 int	handoff_data(struct handoff *, const char *, size_t)

@@ -189,6 +189,7 @@ no_strange_ending_makes_two_messages(void **state)
 		unsigned before = fake.messages;
 		struct client c;
 
+		buf_reset(&fake.frames);
 		buf_adds(&wire, "Subject: one\r\n\r\nx");
 		buf_add(&wire, endings[i].end, endings[i].len);
 		buf_adds(&wire, "MAIL FROM:<boss@yahoo.co.uk>\r\n"
@@ -294,14 +295,14 @@ what_inject_says_is_what_the_client_hears(void **state)
 {
 	static const struct {
 		enum mood mood;
-		int	 data, end;	/* codes */
+		int	 end;		/* code */
 		const char *text;
 	} table[] = {
-		{ FULL_AT_GO, 452, 0, "452 4.3.1 the disk is full" },
-		{ FULL_AT_END, 354, 452, "452 4.3.1 the disk is full" },
-		{ FULL_IN_DATA, 354, 452, "452 4.3.1 the disk is full" },
-		{ GONE_IN_DATA, 354, 451, NULL },
-		{ SILLY, 354, 451, NULL },
+		{ FULL_AT_GO, 452, "452 4.3.1 the disk is full" },
+		{ FULL_AT_END, 452, "452 4.3.1 the disk is full" },
+		{ FULL_IN_DATA, 452, "452 4.3.1 the disk is full" },
+		{ GONE_IN_DATA, 451, NULL },
+		{ SILLY, 451, NULL },
 	};
 
 	(void)state;
@@ -310,9 +311,8 @@ what_inject_says_is_what_the_client_hears(void **state)
 
 		client_prepare(&c, "smtp", "192.0.2.7");
 		fake.mood = table[i].mood;
-		assert_int_equal(ask(&c, "DATA"), table[i].data);
-		if (table[i].end != 0)
-			assert_int_equal(ask(&c, "x\r\n."), table[i].end);
+		assert_int_equal(ask(&c, "DATA"), 354);
+		assert_int_equal(ask(&c, "x\r\n."), table[i].end);
 		if (table[i].text != NULL)
 			assert_string_equal(buf_str(&c.line), table[i].text);
 		/* Attack 17: the transaction is gone, the session is not. */
@@ -357,10 +357,49 @@ without_inject_it_is_later(void **state)
 	(void)state;
 	client_prepare(&c, "smtp", "192.0.2.7");
 	fake.cfg.run = fake.cfg.hostname;	/* no such place */
-	assert_int_equal(ask(&c, "DATA"), 451);
+	assert_int_equal(ask(&c, "DATA"), 354);
+	assert_int_equal(ask(&c, "x\r\n."), 451);
 	fake.cfg.run = run;
 	assert_int_equal(ask(&c, "MAIL FROM:<a@b.c>"), 250);
 	client_end(&c);
+}
+
+/* Who announces a large message is told before he has sent it. */
+static void
+a_large_message_is_asked_for_when_inject_is_ready(void **state)
+{
+	static const struct {
+		const char *mail;
+		enum mood mood;
+		bool	 reachable;
+		int	 data;	/* code */
+	} table[] = {
+		{ "MAIL FROM:<a@b.c> SIZE=2000000", WILLING, true, 354 },
+		{ "MAIL FROM:<a@b.c> SIZE=2000000", FULL_AT_GO, true, 452 },
+		{ "MAIL FROM:<a@b.c> SIZE=2000000", WILLING, false, 451 },
+		{ "MAIL FROM:<a@b.c> SIZE=2000", FULL_AT_GO, true, 354 },
+	};
+	const int64_t limit = fake.cfg.message_size;
+	char *run = fake.cfg.run;
+
+	(void)state;
+	fake.cfg.message_size = 3000000;
+	for (size_t i = 0; i < N(table); i++) {
+		struct client c;
+
+		client_prepare(&c, "smtp", "192.0.2.7");
+		assert_int_equal(ask(&c, "RSET"), 250);
+		assert_int_equal(ask(&c, table[i].mail), 250);
+		assert_int_equal(ask(&c, "RCPT TO:<billy@yahoo.co.uk>"), 250);
+		fake.mood = table[i].mood;
+		if (!table[i].reachable)
+			fake.cfg.run = fake.cfg.hostname;
+		assert_int_equal(ask(&c, "DATA"), table[i].data);
+		fake.cfg.run = run;
+		client_end(&c);
+		fake.mood = WILLING;
+	}
+	fake.cfg.message_size = limit;
 }
 
 int
@@ -383,6 +422,8 @@ main(void)
 		cmocka_unit_test(what_inject_says_is_what_the_client_hears),
 		cmocka_unit_test(a_full_disk_in_the_middle_is_told_at_the_end),
 		cmocka_unit_test(without_inject_it_is_later),
+		cmocka_unit_test(
+		    a_large_message_is_asked_for_when_inject_is_ready),
 	};
 
 	return cmocka_run_group_tests(tests, fakes_start, fakes_stop);
