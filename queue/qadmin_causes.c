@@ -41,6 +41,13 @@ static const struct cause {
 	    "broken, and only its owner can mend them; if it is every domain, "
 	    "look at our resolver (`resolver` in facteur.conf, else "
 	    "/etc/resolv.conf)." },
+	{ OURS, "5.4.4", "neither MX nor address", "The domain is there, but "
+	    "has published no way for mail: look at it for a spelling "
+	    "mistake; if there is none, only its owner can help." },
+	{ OURS, "4.4.2", NULL, "The conversation broke off, at the host or on "
+	    "the way to it. That passes as a rule; if it goes on with that "
+	    "host alone, its owner has to look, if with many, look at our "
+	    "network and its firewalls." },
 	{ OURS, "4.4.4|5.4.4", NULL, "The domain's MX records lead to no "
 	    "address. Its owner has to mend that." },
 	{ OURS, "4.2.2", NULL, "The owner's disk quota is used up: raise it, "

@@ -39,9 +39,18 @@ print_reply(const char *host, const char *tls, const char *text)
 	if (tls != NULL) {
 		printf(named ? ", " : " ");
 		print_bare(tls);
-	}
+	} else if (reply && *text == '2')
+		printf(", without TLS,");
 	printf("%s%s\n", reply ? " said " : named || tls != NULL ? ": " : " ",
 	    quoted(text));
+}
+
+/* The only `done` of ours without a host that is no mailbox: queue/lookup.c. */
+static bool
+is_expansion(const char *host, const char *text)
+{
+	return (host == NULL || strcmp(host, "-") == 0) &&
+	    strcmp(text, "2.0.0 expanded") == 0;
 }
 
 static void
@@ -57,6 +66,10 @@ tell_event(const struct env_event *v, void *arg)
 		return;
 	printf("    ");
 	print_time(v->at);
+	if (strcmp(v->kind, "done") == 0 && is_expansion(v->host, v->text)) {
+		printf("  sent on to the addresses behind it\n");
+		return;
+	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(v->kind, kinds[i].kind) == 0) {
 			printf("  %s", kinds[i].words);
@@ -145,6 +158,20 @@ is_asked_for(const struct why *w, const char *address)
 	return w->address == NULL || strcasecmp(w->address, address) == 0;
 }
 
+/* Of an address that leads to others, those too. */
+static bool
+is_meant(const struct why *w, const struct envelope *env,
+    const struct env_rcpt *r)
+{
+	/* A parent has a smaller number, whatever the file says. */
+	while (!is_asked_for(w, r->addr)) {
+		if (r->parent == 0 || r->parent >= r->n)
+			return false;
+		r = &env->rcpts[r->parent - 1];
+	}
+	return true;
+}
+
 static int
 why_entry(struct entry *e, void *arg)
 {
@@ -153,7 +180,7 @@ why_entry(struct entry *e, void *arg)
 	unsigned n = 0;
 
 	for (unsigned i = 0; e->readable && i < e->env.nrcpts; i++)
-		n += is_asked_for(w, e->env.rcpts[i].addr);
+		n += is_meant(w, &e->env, &e->env.rcpts[i]);
 	if (w->address != NULL && !sender && n == 0)
 		return 0;
 	why_look(w, e->id);
@@ -173,7 +200,7 @@ why_entry(struct entry *e, void *arg)
 	printf(".\n");
 	tell_place(w, e);
 	for (unsigned i = 0; i < e->env.nrcpts; i++)
-		if (sender || is_asked_for(w, e->env.rcpts[i].addr))
+		if (sender || is_meant(w, &e->env, &e->env.rcpts[i]))
 			tell_rcpt(w, e, &e->env.rcpts[i]);
 	return 0;
 }
@@ -181,6 +208,16 @@ why_entry(struct entry *e, void *arg)
 /* ---- what has left the queue ---- */
 
 struct past { struct why *why; const char *id; };
+
+static void
+tell_history_advice(const struct history_line *l)
+{
+	const char *advice = cause_advice(l->text, l->host != NULL &&
+	    strspn(l->text, "0123456789") == 3);
+
+	if (advice != NULL)
+		printf("    What to do: %s\n", advice);
+}
 
 static int
 tell_past(const struct history_line *l, void *arg)
@@ -203,6 +240,11 @@ tell_past(const struct history_line *l, void *arg)
 		printf(" to ");
 		print_address(l->to);
 	}
+	if (l->what == HISTORY_DONE && is_expansion(l->host, l->text)) {
+		printf("  sent on to the addresses behind it; `facteur why "
+		    "%s` tells more\n", l->id);
+		return 0;
+	}
 	printf("  %s", (size_t)l->what < 4 ? words[l->what] : "");
 	if (l->what == HISTORY_BOUNCED)
 		printf(" by the message %s\n",
@@ -211,6 +253,8 @@ tell_past(const struct history_line *l, void *arg)
 		putchar('\n');
 	else
 		print_reply(l->host, l->tls, l->text);
+	if (l->what == HISTORY_FAIL)
+		tell_history_advice(l);
 	return 0;
 }
 
@@ -298,7 +342,9 @@ why_host(struct why *w, const char *name)
 		    "and nothing went wrong there lately.\n", quoted(name));
 		return EX_DATAERR;
 	}
-	printf("    `facteur ls --site '...'` lists the messages.\n");
+	printf("    `facteur ls --site '");
+	print_bare(name);
+	printf("'` lists the messages.\n");
 	return EX_OK;
 }
 
