@@ -41,7 +41,7 @@ write_all(int dir, const char *name, const struct buf *text)
 	return -1;
 }
 
-/* Its temporary name begins with a dot and ends in no .prom: nobody collects it. */
+/* Its temporary name begins with a dot and has another end: not collected. */
 static int
 replace(int dir, const char *name)
 {

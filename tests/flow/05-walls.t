@@ -135,9 +135,23 @@ mended "others may write run" "chmod 1777 $W/run"
 mended "nobody can read facteur.conf" "chmod 600 $W/conf/facteur.conf"
 mended "the way to it is closed" "chmod 700 $W/conf"
 
+# Figures that cannot be written stop nobody, but check-install tells.
+mkdir -m 755 $W/figures
+echo "stats_file = $W/figures/facteur.prom" >>$W/conf/facteur.conf
+fix="chgrp facteur-queue $W/figures && chmod g+wx $W/figures"
+ok "figures need a directory of the queue's" fails 78 "$fix" \
+    "$FACTEUR" check-install
+ok "which is mended" sh -c "$fix"
+ok "and then nothing is left" not fails 78 stats_file "$FACTEUR" check-install
+
 # ---- the uids ----
 
 host_start
+ok "the figures are there" wait_for 10 test -s $W/figures/facteur.prom
+is "for everybody to read" \
+    "$(stat -c '%a %U' $W/figures/facteur.prom)" "644 facteur-queue"
+ok "root may ask for them" "$FACTEUR" stats
+ok "and look on" "$FACTEUR" top --once
 ok "check-install finds nothing about ports while it runs" \
     not fails 78 "in use" "$FACTEUR" check-install
 
