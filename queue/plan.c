@@ -7,8 +7,6 @@
  * nothing, connects to nobody.  It stands where active.c, lookup.c and agent.c
  * do; sched.c, parked.c, site.c, sites.c and msg.c are those of the queue manager.
  */
-#include <err.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

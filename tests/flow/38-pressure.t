@@ -111,7 +111,7 @@ flood 1 60 4
 is "at 3,000 mail is taken" "$(taken)" 4
 ok "half a second late" test "$(sort -n "$T/flood" | head -n 1)" -ge 450
 tell $REFUSE 0
-printf 'x\n' >"$T/m"
+printf 'x\r\n' >"$T/m"
 flood 1 60 1
 is "at $REFUSE it is not taken" "$(taken)" 0
 tell $REFUSE 0
