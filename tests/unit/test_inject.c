@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "ctl.h"
+#include "deadline.h"
 #include "seams.h"
 #include "../../queue/inject.h"
 #include "../../queue/queue.h"
@@ -534,6 +535,44 @@ a_failing_disk_is_told_and_leaves_nothing(void **state)
 	buf_release(&frames);
 }
 
+/* How the answer to a message of this sender begins. */
+static void
+answers(const char *listener, const char *sender, const char *want)
+{
+	struct buf frames = BUF_INIT, file = BUF_INIT;
+	const char *answer;
+
+	buf_addf(&frames, "message sender=%s\nrcpt to=billy@yahoo.co.uk\ngo\n"
+	    "data len=2\nx\nend\n", sender);
+	answer = converse(listener, &frames);
+	if (strncmp(answer, want, strlen(want)) != 0)
+		fail_msg("%s on %s: %s", sender, listener, answer);
+	assert_int_equal(stored(&file), strncmp(want, "ready", 5) == 0);
+	buf_release(&frames);
+	buf_release(&file);
+}
+
+/* What the queue manager reports makes room; a stranger's bounce does not. */
+static void
+where_too_much_waits_only_reports_of_our_own_are_taken(void **state)
+{
+	static const char busy[] = "err code=452 enh=4.3.1 ";
+	char text[PRESSURE_LEN + 1];
+	int fd = openat(in.spool.root, PRESSURE_FILE,
+	    O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	pressure_text(text, PRESSURE_REFUSE, now_ms() / 1000);
+	assert_int_equal(write(fd, text, PRESSURE_LEN), PRESSURE_LEN);
+	close(fd);
+	answers("inject", "", "ready\nok ");
+	answers("inject", "a@b", busy);
+	answers("net-inject", "", busy);
+	answers("net-inject", "a@b", busy);
+	peer_uid = 4321;
+	answers("inject", "", busy);
+}
+
 #define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, make_host, \
 	    remove_host)
 
@@ -551,6 +590,7 @@ main(void)
 		HOST_TEST(eight_bit_content_is_noted),
 		HOST_TEST(many_transactions_follow_each_other),
 		HOST_TEST(what_is_wrong_is_refused),
+		HOST_TEST(where_too_much_waits_only_reports_of_our_own_are_taken),
 		HOST_TEST(a_frame_out_of_place_closes_the_connection),
 		HOST_TEST(limits_hold),
 		HOST_TEST(a_failing_disk_is_told_and_leaves_nothing),
