@@ -10,6 +10,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -139,13 +142,24 @@ tls_handshake(struct stream *s, int64_t deadline)
 	}
 }
 
+/*
+ * The last word of a handshake is the client's, and without tickets we have no
+ * answer to it: the kernel would be 40 ms late with its acknowledgement, and
+ * many a client's first command waits for that (Nagle).
+ */
 int
 stream_tls_accept(struct stream *s, SSL_CTX *ctx, int64_t deadline)
 {
+	static const int on = 1;
+
 	if (tls_prepare(s, ctx, deadline) == -1)
 		return -1;
 	SSL_set_accept_state(s->ssl);
-	return tls_handshake(s, deadline);
+	if (tls_handshake(s, deadline) == -1)
+		return -1;
+	(void)setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+	(void)malloc_trim(0);	/* a handshake is what needs most */
+	return 0;
 }
 
 /* SNI; an address is no server name (RFC 6066 section 3). */

@@ -14,6 +14,8 @@
 
 #include "tls.h"
 
+#define REHEARSAL	4	/* turns that a handshake takes at most */
+
 const char *
 tls_error(void)
 {
@@ -167,6 +169,42 @@ tls_server_held(const void *der, size_t len,
 	buf_addf(why, "the certificate cannot be used: %s", tls_error());
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+/* A conversation with ourselves, in memory; whether it succeeds is no matter. */
+static void
+rehearse(SSL *server, SSL *client)
+{
+	BIO *near, *far;
+
+	if (BIO_new_bio_pair(&near, 0, &far, 0) != 1)
+		return;
+	SSL_set_bio(server, near, near);
+	SSL_set_bio(client, far, far);
+	SSL_set_accept_state(server);
+	SSL_set_connect_state(client);
+	for (int i = 0; i < REHEARSAL; i++) {
+		(void)SSL_do_handshake(client);
+		(void)SSL_do_handshake(server);
+	}
+}
+
+void
+tls_warm_up(SSL_CTX *ctx)
+{
+	struct buf why = BUF_INIT;
+	SSL_CTX *peer = tls_client(&why);
+	SSL *server = SSL_new(ctx), *client = NULL;
+
+	if (peer != NULL)
+		client = SSL_new(peer);
+	if (server != NULL && client != NULL)
+		rehearse(server, client);
+	SSL_free(server);
+	SSL_free(client);
+	SSL_CTX_free(peer);
+	buf_release(&why);
+	ERR_clear_error();
 }
 
 SSL_CTX *

@@ -22,6 +22,8 @@ SSL_CTX	*tls_server_held(const void *der, size_t len,
 	    const struct keyprov_signer *, struct buf *why);
 /* A client context that encrypts without verifying (opportunistic, RFC 7435). */
 SSL_CTX	*tls_client(struct buf *why);
+/* A handshake with ourselves, after which OpenSSL has loaded all it needs for one. The key signs once. */
+void	 tls_warm_up(SSL_CTX *);
 /* The oldest error OpenSSL has queued, as text, and empties the queue; "unknown TLS error" if none. Valid until the next call. */
 const char *tls_error(void);
 
@@ -48,5 +50,10 @@ void	tls_identity_init(struct tls_identity *, const struct config *);
 SSL_CTX	*tls_identity_current(struct tls_identity *, struct buf *why);
 /* The handshake is over: keyd is not needed any more. */
 void	tls_identity_rest(struct tls_identity *);
+/*
+ * The same for a parent, before its first child: prepares what all handshakes
+ * have in common, with one of its own, so that children share it.
+ */
+void	tls_identity_share(struct tls_identity *);
 void	tls_identity_release(struct tls_identity *);
 #endif

@@ -30,6 +30,14 @@ tls_identity_rest(struct tls_identity *t)
 }
 
 void
+tls_identity_share(struct tls_identity *t)
+{
+	if (t->ctx != NULL)
+		tls_warm_up(t->ctx);
+	tls_identity_rest(t);
+}
+
+void
 tls_identity_release(struct tls_identity *t)
 {
 	tls_identity_rest(t);

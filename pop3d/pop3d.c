@@ -83,7 +83,7 @@ serve(struct front *f, const char *confdir)
 	seams_init(cfg);
 	tls_identity_init(&f->tls, cfg);
 	(void)front_identity(f);	/* children share what it prepares */
-	tls_identity_rest(&f->tls);
+	tls_identity_share(&f->tls);
 	r = serve_run(&s);
 	tls_identity_release(&f->tls);
 	return r == -1 ? EX_OSERR : r;

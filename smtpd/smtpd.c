@@ -120,8 +120,8 @@ main(int argc, char *argv[])
 	seams_init(cfg);
 	tls_identity_init(&d.tls, cfg);
 	if (!(d.role->flags & R_LOCAL)) {
-		(void)tls_current(&d);	/* children share what it prepares */
-		tls_identity_rest(&d.tls);
+		(void)tls_current(&d);
+		tls_identity_share(&d.tls);
 	}
 	status = serve(&d);
 	tls_identity_release(&d.tls);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <signal.h>
@@ -189,6 +190,29 @@ client_of_echo(struct stream *s)
 	stream_goodbye(s, SOON);
 	stream_release(s);
 	return 0;
+}
+
+/* Has a handshake with this context succeeded so far? */
+static int handshakes;
+
+static void
+count_handshake(const SSL *ssl, int where, int result)
+{
+	(void)ssl;
+	(void)result;
+	handshakes += where == SSL_CB_HANDSHAKE_DONE;
+}
+
+static void
+a_context_rehearses_a_whole_handshake(void **state)
+{
+	(void)state;
+	handshakes = 0;
+	SSL_CTX_set_info_callback(server, count_handshake);
+	tls_warm_up(server);
+	SSL_CTX_set_info_callback(server, NULL);
+	assert_int_equal(handshakes, 1);
+	assert_int_equal(ERR_peek_error(), 0);
 }
 
 static void
@@ -468,6 +492,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_file_is_named_with_the_reason),
+		cmocka_unit_test(a_context_rehearses_a_whole_handshake),
 		cmocka_unit_test(lines_go_through_tls_until_goodbye),
 		cmocka_unit_test(a_lot_arrives_whole_through_tls),
 		cmocka_unit_test(tls_1_2_is_the_oldest_we_speak),
