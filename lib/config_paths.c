@@ -9,12 +9,12 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "address.h"
 #include "config_keys.h"
@@ -109,6 +109,20 @@ is_private_dir(const char *path)
 	    st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
+/* The CRC of zlib, for which every session would have to carry that library. */
+static uint32_t
+crc(const char *s)
+{
+	uint32_t sum = UINT32_MAX;
+
+	for (; *s != '\0'; s++) {
+		sum ^= (unsigned char)*s;
+		for (int bit = 0; bit < 8; bit++)
+			sum = sum >> 1 ^ (sum & 1 ? 0xedb88320 : 0);
+	}
+	return ~sum;
+}
+
 /*
  * Of an ordinary user: short, because names of sockets are short, and private.
  * Not from $XDG_RUNTIME_DIR but from what it stands for: a cron job and a
@@ -118,15 +132,14 @@ void
 config_run_dir(const char *confdir, struct buf *out)
 {
 	unsigned uid = (unsigned)geteuid();
-	unsigned long hash = crc32(0, (const unsigned char *)confdir,
-	    (unsigned)strlen(confdir));
+	uint32_t hash = crc(confdir);
 	struct buf user = BUF_INIT;
 
 	buf_addf(&user, "/run/user/%u", uid);
 	if (is_private_dir(user.data))
-		buf_addf(out, "%s/facteur-%08lx", user.data, hash);
+		buf_addf(out, "%s/facteur-%08" PRIx32, user.data, hash);
 	else
-		buf_addf(out, "/tmp/facteur-%u/%08lx", uid, hash);
+		buf_addf(out, "/tmp/facteur-%u/%08" PRIx32, uid, hash);
 	buf_release(&user);
 }
 

@@ -140,8 +140,9 @@ netaddr_text(const struct netaddr *a, struct buf *b)
 
 	if (r.n == 0)
 		buf_adds(b, "unix");
-	else if (inet_ntop(r.n == 4 ? AF_INET : AF_INET6, r.b, text,
-	    sizeof(text)) != NULL)
+	else if (r.n == 4)
+		buf_addf(b, "%u.%u.%u.%u", r.b[0], r.b[1], r.b[2], r.b[3]);
+	else if (inet_ntop(AF_INET6, r.b, text, sizeof(text)) != NULL)
 		buf_adds(b, text);
 }
 
