@@ -47,6 +47,8 @@ sched_park_msg(struct msg *m, struct site *s, int64_t now)
 {
 	int64_t closed = site_closed_until(&s->flow, now);
 
+	if (closed > 0)
+		msg_begun(m);	/* not our slowness: the site rests */
 	m->site = site_ref(s);
 	m->called = false;
 	m->prev_parked = s->last_parked;
