@@ -20,8 +20,6 @@
 #include "queue.h"
 #include "sites_conf.h"
 
-#define IDLE_LOCAL	5	/* agents of owners kept for each that may run */
-
 struct agent {
 	struct peer peer;		/* first */
 	struct site *site;		/* borrowed: agents keep it alive */
@@ -69,13 +67,13 @@ leave(struct agent *g, const char *why)
 /*
  * An idle agent may not take the place of one that has work: a letter to a
  * thousand hosts would wait for each hundred of them to have been idle for
- * seconds.
+ * seconds.  launch has places for POP3 sessions too: half of those.
  */
 static void
 make_room(enum site_kind kind)
 {
 	unsigned most = (unsigned)(kind == SITE_LOCAL ?
-	    IDLE_LOCAL * Q.cfg->local_concurrency :
+	    Q.cfg->local_concurrency + Q.cfg->connections / 2 :
 	    Q.cfg->remote_concurrency);
 	struct agent *g = TAILQ_FIRST(&all[kind].idle);
 
