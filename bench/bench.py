@@ -15,16 +15,12 @@ import measure, peers, report, rows, world
 def options():
     ap = argparse.ArgumentParser(description=rows.__doc__,
                                  formatter_class=argparse.RawTextHelpFormatter)
-    ap.add_argument("build")
+    world.add_options(ap)
     ap.add_argument("--rows", default=rows.DEFAULT)
     ap.add_argument("--peers", default=rows.PEERS)
     ap.add_argument("--runs", type=int, default=5)
-    ap.add_argument("--owners", type=int, default=100,
-                    help="mailboxes, each of a uid of its own")
     ap.add_argument("--scale", type=float, default=1,
                     help="so many times the messages")
-    ap.add_argument("--out", help="a file of Markdown; our section of it "
-                    "is replaced")
     args = ap.parse_args()
     try:
         args.rows = [rows.Row(r) for r in args.rows.split()]
@@ -71,7 +67,7 @@ def inside(w, args):
     with open(w.store + "/tables.md", "w") as f:
         f.write(text)
     if args.out:
-        report.into(args.out, text)
+        report.into(args.out, report.HEADING, text)
     return int(bad)
 
 
@@ -81,7 +77,7 @@ def main():
     args.out = args.out and os.path.abspath(args.out)
     try:
         world.check(others)
-        w = world.World(args.build, others, args.owners)
+        w = world.World(args, others)
         return w.enter(lambda inner: inside(inner, args))
     except world.Refused as e:
         print(f"bench: {e}", file=sys.stderr)

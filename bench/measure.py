@@ -87,10 +87,12 @@ def send(peer, row, n):
 
 
 def warm_up(peer, row):
-    """Its processes are there, its files read: one message a session."""
+    """Its processes are there, its files read: one message for each session
+    and, where that is quick, each owner."""
     warm = type(row)(f"fresh{min(row.sessions, 50)}" + "-tls" * row.tls)
     warm.mode = row.mode if row.mode != "slow" else "relay"
-    send(peer, warm, max(10, warm.sessions))
+    send(peer, warm, max(int(peer.world.owners * peer.share(warm.mode)),
+                         warm.sessions))
 
 
 def figures(row, near, end, n):

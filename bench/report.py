@@ -114,15 +114,15 @@ def preface(world, rounds):
             f"has flushed.\n")
 
 
-def into(path, text):
-    """Writes our section of that file; the others stay as they are."""
+def into(path, heading, text):
+    """Writes that section of that file; the others stay as they are."""
     try:
         with open(path) as f:
             old = f.read()
     except FileNotFoundError:
         old = "# Figures\n"
-    section = HEADING + "\n" + text.rstrip() + "\n"
-    pattern = re.escape(HEADING) + r"\n.*?(?=^## |\Z)"
+    section = heading + "\n" + text.rstrip() + "\n"
+    pattern = re.escape(heading) + r"\n.*?(?=^## |\Z)"
     if re.search(pattern, old, re.M | re.S):
         new = re.sub(pattern, lambda _: section + "\n", old, count=1,
                      flags=re.M | re.S)

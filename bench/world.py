@@ -8,7 +8,6 @@ processes too, ends with its first process, whatever happens to us.
 import ctypes, fcntl, os, shutil, signal, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DISK_MB = 3072
 FIRST_UID = 41000
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -31,6 +30,17 @@ def run(*argv, **kw):
                           **kw).stdout.strip()
 
 
+def add_options(ap):
+    ap.add_argument("build")
+    ap.add_argument("--owners", type=int, default=100,
+                    help="mailboxes, each of a uid of its own")
+    ap.add_argument("--store", help="disk and packages, made once; "
+                    "BUILD/bench")
+    ap.add_argument("--disk-mb", type=int, default=3072)
+    ap.add_argument("--out", help="a file of Markdown; our section of it "
+                    "is replaced")
+
+
 def check(peers):
     """Raises Refused, with the reason, where the bench cannot run."""
     if os.getuid() != 0:
@@ -47,14 +57,14 @@ def check(peers):
 
 # ---- what is made once, and kept in the build directory ----
 
-def image(path):
-    """A file of DISK_MB, written out: so its blocks are there already."""
+def image(path, mb):
+    """A file of that size, written out: so its blocks are there already."""
     if os.path.exists(path):
         return
-    print(f"bench: writing the disk, {DISK_MB} MB", file=sys.stderr)
+    print(f"bench: writing the disk, {mb} MB", file=sys.stderr)
     zeros = bytes(1 << 20)
     with open(path + ".new", "wb") as f:
-        for _ in range(DISK_MB):
+        for _ in range(mb):
             f.write(zeros)
         os.fsync(f.fileno())
     os.rename(path + ".new", path)
@@ -69,11 +79,12 @@ def packages(directory):
 class World:
     """Outside: enter() runs a function in there, and cleans up after it."""
 
-    def __init__(self, build, with_peers, owners):
-        self.build = os.path.abspath(build)
-        self.store = self.build + "/bench"
+    def __init__(self, args, with_peers):
+        self.build = os.path.abspath(args.build)
+        self.store = os.path.abspath(args.store or self.build + "/bench")
+        self.disk_mb = args.disk_mb
         self.peers = self.store + "/peers" if with_peers else None
-        self.owners = owners
+        self.owners = args.owners
         self.cgroup = f"facteur-bench-{os.getpid()}"
         self.top = None
 
@@ -84,7 +95,7 @@ class World:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Refused("another bench runs on this build directory")
-            image(self.store + "/disk")
+            image(self.store + "/disk", self.disk_mb)
             if self.peers:
                 packages(self.peers)
             self.top = tempfile.mkdtemp(prefix="fb.")
@@ -196,18 +207,23 @@ class World:
         with open("/etc/hosts", "w") as f:
             f.write("127.0.0.1 localhost mail.bench.test\n")
         os.mkdir(self.disk("home"))
-        for i in range(self.owners):
-            self._home(f"user{i}", FIRST_UID + 5 + i)
+        for maildir in self.maildirs():
+            os.mkdir(os.path.dirname(maildir), 0o700)
+            for d in ("", "tmp", "new", "cur"):
+                os.mkdir(os.path.join(maildir, d), 0o700)
+        self.own_homes()
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
             "-subj", "/CN=mail.bench.test", "-keyout", self.path("key.pem"),
             "-out", self.path("cert.pem"), stderr=subprocess.DEVNULL)
 
-    def _home(self, name, uid):
-        for d in ("", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
-            path = self.disk("home", name, d)
-            os.mkdir(path, 0o700)
-            os.chown(path, uid, uid)
+    def own_homes(self, single=None):
+        """Each mailbox is its owner's; or all are of a single uid."""
+        for i, maildir in enumerate(self.maildirs()):
+            uid = FIRST_UID + 5 + i if single is None else single
+            os.chown(os.path.dirname(maildir), uid, uid)
+            for d in ("", "tmp", "new", "cur"):
+                os.chown(os.path.join(maildir, d), uid, uid)
 
     def maildirs(self):
         return [self.disk("home", f"user{i}", "Maildir")
@@ -217,10 +233,12 @@ class World:
 # ---- cgroups, of version 2 or 1 ----
 
 def cgroup_roots():
-    """Where CPU time is told, and where memory."""
+    """Where memory is told, where CPU time, and what perf knows: all one in
+    version 2."""
     if os.path.exists(CGROUPS + "/cgroup.controllers"):
         return [CGROUPS]
-    return [CGROUPS + "/cpuacct", CGROUPS + "/memory"]
+    return [r for r in (CGROUPS + "/memory", CGROUPS + "/cpuacct",
+                        CGROUPS + "/unified") if os.path.isdir(r)]
 
 
 def cgroup_dirs(name):
@@ -233,6 +251,7 @@ class Cgroup:
     def __init__(self, world, name):
         self.two = len(cgroup_roots()) == 1
         self.dirs = [f"{d}/{name}" for d in cgroup_dirs(world.cgroup)]
+        self.perf = f"{world.cgroup}/{name}"
         for d in self.dirs:
             parent = os.path.dirname(d)
             for p in (os.path.dirname(parent), parent) if self.two else ():
@@ -261,10 +280,10 @@ class Cgroup:
         """Seconds."""
         if self.two:
             return self._stat(self.dirs[0] + "/cpu.stat", "usage_usec") / 1e6
-        with open(self.dirs[0] + "/cpuacct.usage") as f:
+        with open(self.dirs[1] + "/cpuacct.usage") as f:
             return int(f.read()) / 1e9
 
     def memory(self):
         """Bytes of private memory, without page cache."""
-        return self._stat(self.dirs[-1] + "/memory.stat",
+        return self._stat(self.dirs[0] + "/memory.stat",
                           "anon" if self.two else "rss")

@@ -22,6 +22,7 @@ class Peer:
         self.dir = world.disk(self.name)
         self.cgroup = Cgroup(world, self.name)
         self.wrap = []      # a command to run it under
+        self.kept, self.waiting = None, 0   # a spool with so much in it
         self.main = None
 
     # ---- what a server gives ----
@@ -110,9 +111,13 @@ class Peer:
         if self.main is not None and self.main.poll() is None:
             self.main.send_signal(signal.SIGTERM)
             try:
-                self.main.wait(10)
+                self.main.wait(60 if self.wrap else 10)
             except subprocess.TimeoutExpired:
                 pass
+        patience = time.monotonic() + (20 if self.wrap else 0)
+        while self.cgroup.pids() and time.monotonic() < patience:
+            reap()          # under a tool they still write down its figures
+            time.sleep(0.05)
         while self.cgroup.pids():
             for pid in self.cgroup.pids():
                 try:
