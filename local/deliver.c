@@ -172,13 +172,11 @@ has_control(const char *s)
 	return false;
 }
 
-/* A repeat whose first delivery is there, or that nobody can tell now. */
+/* A repeat whose first delivery is there. */
 static int
-found_before(const struct maildir_file *f, const struct delivery *d, int found,
+found_before(const struct maildir_file *f, const struct delivery *d,
     struct verdict *v)
 {
-	if (found == -1)
-		return verdict_errno(v, "cannot look for an earlier delivery");
 	verdict_set(v, DELIVERED, "2.0.0", "was delivered before as %s/%s",
 	    d->maildir, f->name.data);
 	return 0;
@@ -188,17 +186,21 @@ static int
 into_maildir(struct message *m, const struct delivery *d,
     const struct config *cfg, struct maildir_file *f, struct verdict *v)
 {
-	int at = d->at, rc;
+	int at = d->at, rc, found = 0;
 
 	if (d->home != NULL && (at = home_open(cfg->mail, d->home, v)) == -1)
 		return -1;
 	rc = maildir_begin(f, at, d->maildir, v);
+	if (rc == 0 && m->repeat)
+		found = maildir_find(f, at, d->maildir, m->id, d->n);
+	if (found == -1)
+		rc = verdict_errno(v, "cannot look for an earlier delivery");
 	if (d->home != NULL)
 		(void)close(at);
 	if (rc == -1)
 		return -1;
-	if (m->repeat && (rc = maildir_find(f, m->id, d->n)) != 0)
-		return found_before(f, d, rc, v);
+	if (found == 1)
+		return found_before(f, d, v);
 	if (write_message(f, m, d->to, v) == -1)
 		return -1;
 	if (maildir_commit(f, m->id, d->n, cfg->hostname) == -1)
@@ -212,7 +214,7 @@ void
 deliver(struct message *m, const struct delivery *d, const struct config *cfg,
     struct verdict *v)
 {
-	struct maildir_file f = { .dir = -1, .tmp = -1, .new = -1, .fd = -1 };
+	struct maildir_file f = MAILDIR_FILE_INIT;
 
 	if (has_control(d->to) || has_control(m->sender)) {
 		verdict_set(v, FAILED, "5.1.3",

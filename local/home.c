@@ -48,6 +48,16 @@ verdict_errno(struct verdict *v, const char *what)
 	return verdict_set(v, DEFERRED, enh, "%s: %s", what, strerror(error));
 }
 
+uid_t
+owner_uid(void)
+{
+	static uid_t uid = (uid_t)-1;
+
+	if (uid == (uid_t)-1)
+		uid = geteuid();
+	return uid;
+}
+
 static int
 open_dir(int at, const char *path)
 {
@@ -109,7 +119,7 @@ home_check(int fd, const char *home, struct verdict *v)
 	if (fstat(fd, &st) == -1)
 		return verdict_errno(v, home);
 	/* Root's will do: sftp jails are. */
-	if (st.st_uid != geteuid() && st.st_uid != 0)
+	if (st.st_uid != owner_uid() && st.st_uid != 0)
 		return verdict_set(v, DEFERRED, "4.3.5",
 		    "%s: belongs to somebody else", home);
 	if (st.st_mode & S_IWOTH)

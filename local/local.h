@@ -29,6 +29,8 @@ int	verdict_set(struct verdict *, enum outcome, const char *enh,
 int	verdict_errno(struct verdict *, const char *what);
 
 /* ---- home.c: the directory of a mailbox, as its owner ---- */
+/* Who we are, asked once: nobody comes here before he has become the owner. */
+uid_t	owner_uid(void);
 /*
  * Opens it. One below `mail` that is missing is made (0700, with what lies
  * between); any other must be there: it may be a disk that is not mounted.
@@ -39,7 +41,8 @@ int	home_open(const char *mail, const char *home, struct verdict *)
 
 /* ---- maildir_deliver.c: one message into one Maildir ---- */
 struct maildir_file {
-	int	dir, tmp, new;	/* owned dirfds: the Maildir, its tmp and new */
+	int	dir, tmp, new;	/* owned dirfds: the Maildir, its tmp and new;
+				 * the first two only where they are needed */
 	int	fd;		/* owned; the message being written */
 	struct buf tmpname;	/* its name in tmp; empty: O_TMPFILE */
 	struct buf name;	/* its name in new, once linked */
@@ -48,6 +51,8 @@ struct maildir_file {
 	int64_t	 size;		/* bytes so far */
 	struct wire_count wire;
 };
+
+#define MAILDIR_FILE_INIT	{ .dir = -1, .tmp = -1, .new = -1, .fd = -1 }
 
 /*
  * Opens, and creates where missing, the Maildir `name` in the directory `at`;
@@ -76,8 +81,8 @@ int	maildir_commit(struct maildir_file *, const char *id, unsigned n,
  * cur/ already, under any flags?  1: it is, durably; m->name is then "new/..."
  * or "cur/...".  0: it is not.  -1 errno.
  */
-int	maildir_find(struct maildir_file *, const char *id, unsigned n)
-	    __attribute__((warn_unused_result));
+int	maildir_find(struct maildir_file *, int at, const char *name,
+	    const char *id, unsigned n) __attribute__((warn_unused_result));
 /*
  * Releases from any state, and takes away what has no place in new/. Keeps
  * errno.

@@ -20,34 +20,26 @@
 
 #define BLOCK	(64 * 1024)	/* bytes written at once */
 
+/*
+ * The new/ that was looked at last, with all that is around it.  While it is
+ * the same directory, that need not be seen again for each message.
+ */
+static struct { dev_t dev; ino_t ino; } seen;
+
 static int
 open_dir(int at, const char *name)
 {
 	return beneath_open(at, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
-/*
- * Opens one directory, making it if it is missing (and its name durable: a
- * message is no safer than the way to it).  A link, or what belongs to
- * someone else, is refused: it would lead the mail to another's Maildir.
- */
+/* What belongs to someone else is closed and refused. */
 static int
-open_ours(int at, const char *name)
+keep_ours(int fd, struct stat *st)
 {
-	int fd = open_dir(at, name), saved;
-	struct stat st;
+	int saved;
 
-	if (fd == -1 && errno == ENOENT) {
-		if (mkdirat(at, name, 0700) == -1 && errno != EEXIST)
-			return -1;
-		if (fsync(at) == -1)
-			return -1;
-		fd = open_dir(at, name);
-	}
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == 0) {
-		if (st.st_uid == geteuid())
+	if (fstat(fd, st) == 0) {
+		if (st->st_uid == owner_uid())
 			return fd;
 		errno = EPERM;
 	}
@@ -58,24 +50,83 @@ open_ours(int at, const char *name)
 }
 
 /*
- * A file without a name, or where that cannot be, one in tmp/ with a name
- * nobody can guess.
+ * Opens one directory, making it if it is missing (and its name durable: a
+ * message is no safer than the way to it).  A link, or what belongs to
+ * someone else, is refused: it would lead the mail to another's Maildir.
  */
 static int
-open_file(struct maildir_file *m)
+open_ours(int at, const char *name)
+{
+	int fd = open_dir(at, name);
+	struct stat st;
+
+	if (fd == -1 && errno == ENOENT) {
+		if (mkdirat(at, name, 0700) == -1 && errno != EEXIST)
+			return -1;
+		if (fsync(at) == -1)
+			return -1;
+		fd = open_dir(at, name);
+	}
+	return fd == -1 ? -1 : keep_ours(fd, &st);
+}
+
+/* Opens all of a Maildir, made where it is missing. */
+static int
+open_whole(struct maildir_file *m, int at, const char *name,
+    struct verdict *v)
+{
+	struct stat st;
+	int cur;
+
+	if ((m->dir = open_ours(at, name)) == -1)
+		return verdict_errno(v, name);
+	if ((m->tmp = open_ours(m->dir, "tmp")) == -1)
+		return verdict_errno(v, "Maildir/tmp");
+	if (m->new == -1 && (m->new = open_ours(m->dir, "new")) == -1)
+		return verdict_errno(v, "Maildir/new");
+	if ((cur = open_ours(m->dir, "cur")) == -1)
+		return verdict_errno(v, "Maildir/cur");
+	(void)close(cur);
+	if (fstat(m->new, &st) == -1)
+		return verdict_errno(v, "Maildir/new");
+	seen.dev = st.st_dev;
+	seen.ino = st.st_ino;
+	return 0;
+}
+
+/* Without /proc a nameless file could not be linked later. */
+static bool
+has_proc(void)
+{
+	static enum { UNKNOWN, MISSING, THERE } proc;
+
+	if (proc == UNKNOWN)
+		proc = access("/proc/self/fd", X_OK) == 0 ? THERE : MISSING;
+	return proc == THERE;
+}
+
+/*
+ * A file without a name; it need not come from tmp/, for nobody sees it.  1,
+ * 0: there are none here, -1 with errno.
+ */
+static int
+open_nameless(struct maildir_file *m)
+{
+	if (!has_proc())
+		return 0;
+	m->fd = openat(m->new, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (m->fd != -1)
+		return 1;
+	return errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ||
+	    errno == EINVAL ? 0 : -1;
+}
+
+/* One in tmp/, with a name nobody can guess. */
+static int
+open_named(struct maildir_file *m)
 {
 	char name[32];
 
-	/* Without /proc a nameless file could not be linked later. */
-	if (access("/proc/self/fd", X_OK) == 0) {
-		m->fd = openat(m->tmp, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
-		    0600);
-		if (m->fd != -1)
-			return 0;
-		if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT &&
-		    errno != EINVAL)
-			return -1;
-	}
 	id_new(name);
 	m->fd = openat(m->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
@@ -85,25 +136,43 @@ open_file(struct maildir_file *m)
 	return 0;
 }
 
+/* new/ alone, if it is the one that was seen: most deliveries need no more. */
+static bool
+open_known(struct maildir_file *m, int at, const char *name)
+{
+	struct buf path = BUF_INIT;
+	struct stat st;
+
+	buf_addf(&path, "%s/new", name);
+	m->new = open_dir(at, buf_str(&path));
+	buf_release(&path);
+	if (m->new == -1 || (m->new = keep_ours(m->new, &st)) == -1)
+		return false;
+	if (st.st_dev == seen.dev && st.st_ino == seen.ino)
+		return true;
+	(void)close(m->new);
+	m->new = -1;
+	return false;
+}
+
 int
 maildir_begin(struct maildir_file *m, int at, const char *name,
     struct verdict *v)
 {
-	int cur;
+	int rc;
 
-	*m = (struct maildir_file){ .dir = -1, .tmp = -1, .new = -1, .fd = -1 };
+	*m = (struct maildir_file)MAILDIR_FILE_INIT;
 	wire_count_init(&m->wire);
-	if ((m->dir = open_ours(at, name)) == -1)
-		return verdict_errno(v, name);
-	if ((m->tmp = open_ours(m->dir, "tmp")) == -1)
-		return verdict_errno(v, "Maildir/tmp");
-	if ((m->new = open_ours(m->dir, "new")) == -1)
+	if (!open_known(m, at, name) && open_whole(m, at, name, v) == -1)
+		return -1;
+	if ((rc = open_nameless(m)) == -1)
 		return verdict_errno(v, "Maildir/new");
-	if ((cur = open_ours(m->dir, "cur")) == -1)
-		return verdict_errno(v, "Maildir/cur");
-	(void)close(cur);
-	if (open_file(m) == -1)
-		return verdict_errno(v, "Maildir/tmp");
+	if (rc == 0) {
+		if (m->tmp == -1 && open_whole(m, at, name, v) == -1)
+			return -1;
+		if (open_named(m) == -1)
+			return verdict_errno(v, "Maildir/tmp");
+	}
 	m->block = xmalloc(BLOCK);
 	return 0;
 }
@@ -242,6 +311,6 @@ maildir_end(struct maildir_file *m)
 	free(m->block);
 	buf_release(&m->tmpname);
 	buf_release(&m->name);
-	*m = (struct maildir_file){ .dir = -1, .tmp = -1, .new = -1, .fd = -1 };
+	*m = (struct maildir_file)MAILDIR_FILE_INIT;
 	errno = saved;
 }

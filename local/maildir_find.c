@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "local.h"
 
 /* Is the second part of this name "Q<ID>R<n>", whatever stands around it? */
@@ -38,7 +39,8 @@ find_in(struct maildir_file *m, int fd, const char *where, const char *part)
 		if (fd != -1)
 			(void)close(fd);
 		errno = saved;
-		return -1;
+		/* What is missing holds nothing. */
+		return fd == -1 && errno == ENOENT ? 0 : -1;
 	}
 	while ((errno = 0, d = readdir(dir)) != NULL)
 		if (is_it(d->d_name, part)) {
@@ -57,18 +59,22 @@ find_in(struct maildir_file *m, int fd, const char *where, const char *part)
 }
 
 int
-maildir_find(struct maildir_file *m, const char *id, unsigned n)
+maildir_find(struct maildir_file *m, int at, const char *name, const char *id,
+    unsigned n)
 {
 	static const char *const dirs[] = { "new", "cur" };
-	struct buf part = BUF_INIT;
+	struct buf part = BUF_INIT, path = BUF_INIT;
 	int found = 0;
 
 	buf_addf(&part, ".Q%sR%u.", id, n);
 	/* In the order in which a mail program moves it: it cannot slip by. */
-	for (int i = 0; i < 2 && found == 0; i++)
-		found = find_in(m, openat(m->dir, dirs[i], O_RDONLY |
-		    O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), dirs[i],
-		    buf_str(&part));
+	for (int i = 0; i < 2 && found == 0; i++) {
+		buf_reset(&path);
+		buf_addf(&path, "%s/%s", name, dirs[i]);
+		found = find_in(m, beneath_open(at, buf_str(&path), O_RDONLY |
+		    O_DIRECTORY, 0), dirs[i], buf_str(&part));
+	}
 	buf_release(&part);
+	buf_release(&path);
 	return found;
 }

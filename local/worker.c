@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -98,6 +99,16 @@ job_rcpt(struct job *j, const struct ctl *c)
 	return 0;
 }
 
+/* The next job is seldom there already: waits, instead of asking in vain. */
+static void
+await_job(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->rfd, .events = POLLIN };
+
+	if (!stream_pending(s))
+		(void)poll(&p, 1, -1);
+}
+
 /* Reads one job. 1, 0 when the queue has no more, -1 with errno. */
 static int
 job_read(struct job *j, struct stream *s)
@@ -106,6 +117,7 @@ job_read(struct job *j, struct stream *s)
 	struct ctl c;
 	int got, rc = -1;
 
+	await_job(s);
 	got = ctl_read(s, &line, &c, DEADLINE_NEVER);
 	if (got != 1) {
 		rc = got;

@@ -26,21 +26,21 @@ __wrap_linkat(int a, const char *from, int b, const char *to, int flags)
 	return __real_linkat(a, from, b, to, flags);
 }
 
-/* Before the first byte of a nameless file in tmp/ it has a name in new/. */
+/* Before its first byte a nameless file has a name in new/. */
 ssize_t
 __wrap_write(int fd, const void *p, size_t len)
 {
 	char self[64], path[512];
 	struct stat st;
 	ssize_t n;
-	char *tmp;
+	char *new;
 
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if (early[0] == '\0' && fstat(fd, &st) == 0 && st.st_nlink == 0 &&
 	    (n = readlink(self, path, sizeof(path) - 1)) > 0) {
 		path[n] = '\0';
-		if ((tmp = strstr(path, "/tmp/#")) != NULL) {
-			*tmp = '\0';
+		if ((new = strstr(path, "/new/#")) != NULL) {
+			*new = '\0';
 			(void)snprintf(early, sizeof(early), "%s/new/1.early",
 			    path);
 			(void)!__real_linkat(AT_FDCWD, self, AT_FDCWD, early,
