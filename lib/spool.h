@@ -34,6 +34,11 @@ void	spool_close(struct spool *);
  */
 void	spool_try_one_flush(struct spool *);
 /*
+ * Can no change of this file system come to disk without all that were made
+ * before it (INTERNALS 3.6)?  False if in doubt.  Finding out may cost a flush.
+ */
+bool	spool_keeps_order(const struct spool *);
+/*
  * Is it "ID.SIZE"? Fills both (each may be NULL). SIZE is decimal without
  * leading zeros.
  */

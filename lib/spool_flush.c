@@ -3,8 +3,8 @@
  * log keeps the order of changes, the flush of a file brings its new name
  * along; tests/powercut is the proof, for those that are named here.
  *
- * A library: runs in inject, as facteur-queue.
- * Way 3 of 8.  From: queue/inject.  To: lib/spool.
+ * A library: runs in inject and queue, as facteur-queue.
+ * Way 3 and 5 of 8.  From: queue/inject, queue/queue.  To: lib/spool, local.
  */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -88,10 +88,23 @@ has_fast_commit(int dir, const char *device)
 	return !off;
 }
 
-/* Whatever we do not know, or cannot find out, gets two. */
 static bool
-one_flush_suffices(int dir)
+is_btrfs(int dir)
 {
+	struct statfs fs;
+
+	return fstatfs(dir, &fs) == 0 &&
+	    (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC;
+}
+
+/*
+ * btrfs does not: its log takes what is flushed, out of the order in which it
+ * was changed.  Whatever we do not know, or cannot find out, does not either.
+ */
+bool
+spool_keeps_order(const struct spool *spool)
+{
+	int dir = spool->queue;
 	char device[128];
 	struct statfs fs;
 
@@ -99,7 +112,6 @@ one_flush_suffices(int dir)
 		return false;
 	switch ((unsigned long)fs.f_type) {
 	case XFS_SUPER_MAGIC:
-	case BTRFS_SUPER_MAGIC:
 		return true;
 	case EXT4_SUPER_MAGIC:	/* ext2 and ext3 share it */
 		return device_name(dir, device, sizeof(device)) == 0 &&
@@ -112,5 +124,6 @@ one_flush_suffices(int dir)
 void
 spool_try_one_flush(struct spool *spool)
 {
-	spool->one_flush = !spool->named && one_flush_suffices(spool->queue);
+	spool->one_flush = !spool->named &&
+	    (is_btrfs(spool->queue) || spool_keeps_order(spool));
 }

@@ -43,6 +43,9 @@ int	home_open(const char *mail, const char *home, struct verdict *)
 struct maildir_file {
 	int	dir, tmp, new;	/* owned dirfds: the Maildir, its tmp and new;
 				 * the first two only where they are needed */
+	dev_t	dev;		/* where new is */
+	bool	ordered;	/* the name cannot come to disk behind what
+				 * happens later: no flush of new/ */
 	int	fd;		/* owned; the message being written */
 	struct buf tmpname;	/* its name in tmp; empty: O_TMPFILE */
 	struct buf name;	/* its name in new, once linked */
@@ -71,7 +74,7 @@ ssize_t	maildir_copy(struct maildir_file *, int fd, int64_t at, int64_t left)
 	    __attribute__((warn_unused_result));
 /*
  * Makes the file durable, then gives it its name in new/, then makes that
- * durable.  Only after a 0 may anyone say "done".  A name that exists already
+ * durable, unless it is `ordered`.  Only after a 0 may anyone say "done".  A name that exists already
  * is the same delivery: also 0.  After -1 (errno) nothing is left in new/.
  */
 int	maildir_commit(struct maildir_file *, const char *id, unsigned n,
@@ -95,6 +98,9 @@ struct message {
 	int64_t	 size;
 	char	 id[ID_LEN + 1];
 	bool	 repeat;	/* it may have been delivered before a crash */
+	bool	 ordered;	/* it lies on dev, which keeps the order of
+				 * its changes (INTERNALS 3.6) */
+	dev_t	 dev;
 	char	*sender;	/* owned; "" for the null sender */
 	struct buf heads;	/* fields to put in front, each with its LF */
 	struct buf start;	/* its first bytes, with all of the header */

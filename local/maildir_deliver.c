@@ -2,8 +2,9 @@
  * maildir_deliver.c - writes one message into one Maildir, durably.
  *
  * Privilege: the mailbox owner.  Order of a commit: the bytes, their fsync, the
- * name in new/, the fsync of new/.  Never the name first: nothing guards a
- * Maildir against half a message (DESIGN section 5).
+ * name in new/, the fsync of new/ (unless the file system keeps that order by
+ * itself, INTERNALS 3.6).  Never the name first: nothing guards a Maildir
+ * against half a message (DESIGN section 5).
  * Way 6 of 8.  From: deliver.c.  To: Maildir/new, read by pop3d/drop.c.
  */
 #include <sys/stat.h>
@@ -89,7 +90,7 @@ open_whole(struct maildir_file *m, int at, const char *name,
 	(void)close(cur);
 	if (fstat(m->new, &st) == -1)
 		return verdict_errno(v, "Maildir/new");
-	seen.dev = st.st_dev;
+	m->dev = seen.dev = st.st_dev;
 	seen.ino = st.st_ino;
 	return 0;
 }
@@ -148,8 +149,10 @@ open_known(struct maildir_file *m, int at, const char *name)
 	buf_release(&path);
 	if (m->new == -1 || (m->new = keep_ours(m->new, &st)) == -1)
 		return false;
-	if (st.st_dev == seen.dev && st.st_ino == seen.ino)
+	if (st.st_dev == seen.dev && st.st_ino == seen.ino) {
+		m->dev = st.st_dev;
 		return true;
+	}
 	(void)close(m->new);
 	m->new = -1;
 	return false;
@@ -284,7 +287,7 @@ maildir_commit(struct maildir_file *m, const char *id, unsigned n,
 	 * Also for a name that was there: its maker may have died right
 	 * behind link.
 	 */
-	if (fsync(m->new) == -1)
+	if (!m->ordered && fsync(m->new) == -1)
 		return there ? -1 : unlink_name(m);
 	fd = m->fd;
 	m->fd = -1;

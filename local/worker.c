@@ -66,6 +66,8 @@ job_begin(struct job *j, const struct ctl *c, struct stream *s)
 		return -1;
 	}
 	memcpy(m->id, id, sizeof(m->id));
+	m->dev = st.st_dev;
+	m->ordered = ctl_yes(c, "ordered");
 	return 0;
 }
 

@@ -220,7 +220,10 @@ read_message(struct msg *m, int fd, struct envelope *env)
 		return -1;
 	if (fstat(fd, &st) == 0 && st.st_size > m->size + (off_t)env->used) {
 		log_event(m->id, "tail-cut reason=%s", quoted(env->damage));
-		if (ftruncate(fd, m->size + (off_t)env->used) == -1)
+		/* Or after a power cut a new line might stand within the old
+		 * length, before what it tells of is on disk (INTERNALS 3.6). */
+		if (ftruncate(fd, m->size + (off_t)env->used) == -1 ||
+		    fsync(fd) == -1)
 			log_errno(m->id, "tail-cut");
 	}
 	return 0;

@@ -214,8 +214,9 @@ outcome_flush(struct active *a)
 		if (n >= 0)
 			errno = ENOSPC;
 		log_errno(a->msg->id, "outcome-not-recorded");
-		if (n > 0)
-			(void)!ftruncate(a->fd, lseek(a->fd, 0, SEEK_END) - n);
+		if (n > 0 && ftruncate(a->fd,
+		    lseek(a->fd, 0, SEEK_END) - n) == 0)
+			(void)!fsync(a->fd);	/* as in open.c */
 		return -1;
 	}
 	buf_reset(&a->lines);

@@ -191,6 +191,7 @@ main(int argc, char *argv[])
 	Q.cfg = config_or_die(confdir);
 	seams_init(Q.cfg);
 	open_spool();
+	Q.ordered = spool_keeps_order(&Q.spool);
 	Q.started = date_now_usec();
 	Q.loop = loop_new();
 	Q.drain.fire = drain_over;

@@ -148,6 +148,7 @@ struct queue {
 	const struct config *cfg;
 	struct loop *loop;
 	struct spool spool;
+	bool	ordered;		/* the spool's file system keeps the order of changes */
 	struct watch notice, inotify, control, signals;
 	struct timer tick;		/* the earliest due message */
 	struct timer wake;		/* the earliest site that waits for a time */

@@ -346,6 +346,6 @@ mutants() {
 		mutant inject-no-dir-flush $fs one
 		mutant launch-no-file-flush $fs two
 		mutant launch-no-dir-flush $fs two
-		mutant launch-name-first $fs one
+		mutant launch-name-first $fs two
 	done
 }

@@ -583,6 +583,28 @@ nothing_is_flushed_in_vain_or_forgotten(void **state)
 	assert_int_equal(fsyncs, 2);
 }
 
+/*
+ * The flush of new/ may go only where spool and Maildir share a file system
+ * that keeps the order of its changes.
+ */
+static void
+one_flush_where_the_queue_file_cannot_go_before_the_name(void **state)
+{
+	struct world *w = *state;
+	struct stat st;
+
+	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
+	assert_int_equal(fstat(w->m.fd, &st), 0);
+	for (unsigned kind = 0; kind < 4; kind++) {
+		w->m.ordered = (kind & 1) != 0;
+		w->m.dev = st.st_dev + ((kind & 2) != 0 ? 1 : 0);
+		fsyncs = 0;
+		assert_int_equal(deliver_n(w, kind + 2), DELIVERED);
+		assert_int_equal(fsyncs, kind == 1 ? 1 : 2);
+	}
+	assert_int_equal(files(w, "new"), 5);
+}
+
 static void
 what_is_wrong_has_its_code(void **state)
 {
@@ -745,6 +767,7 @@ main(void)
 		T(a_short_file_is_deferred),
 		T(when_the_disk_fails_nothing_is_left),
 		T(nothing_is_flushed_in_vain_or_forgotten),
+		T(one_flush_where_the_queue_file_cannot_go_before_the_name),
 		T(what_is_wrong_has_its_code),
 		T(links_are_not_followed),
 		T(what_is_missing_around_new_is_made_by_who_comes_next),
