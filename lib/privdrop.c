@@ -65,15 +65,18 @@ inherit(uint32_t caps)
  * What no exec of ours or of our children may ever give back.  A container
  * may have kept the right to do even that from us; no_new_privs stands.
  */
-static int
-empty_bounding_set(void)
+int
+privdrop_bounding(void)
 {
-	for (unsigned long cap = 0;
-	    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 &&
+	static bool done;	/* by us, or by the parent that forked us */
+	int has;
+
+	for (unsigned long cap = 0; !done &&
+	    (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		if (has == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 &&
 		    errno != EPERM)
 			return -1;
+	done = true;
 	return 0;
 }
 
@@ -135,7 +138,7 @@ change_user(uid_t uid, gid_t gid, uint32_t keep)
 		return -1;
 	}
 	/* It has to be in the bounding set to become inheritable: first. */
-	if (inherit(keep) == -1 || empty_bounding_set() == -1 ||
+	if (inherit(keep) == -1 || privdrop_bounding() == -1 ||
 	    prctl(PR_SET_KEEPCAPS, keep != 0, 0, 0, 0) == -1 ||
 	    setgroups(0, NULL) == -1 || setresgid(gid, gid, gid) == -1 ||
 	    setresuid(uid, uid, uid) == -1)

@@ -17,6 +17,11 @@ int	privdrop(uid_t, gid_t, const char *jail) __attribute__((warn_unused_result))
  * CAP_SYS_CHROOT along, and nothing else, for privdrop_jail().
  */
 int	privdrop_for_exec(uid_t, gid_t, bool may_jail) __attribute__((warn_unused_result));
+/*
+ * Empties the bounding set alone, once for all children: for who will exec
+ * nothing.  The capabilities we have we keep.  0, or -1 with errno.
+ */
+int	privdrop_bounding(void) __attribute__((warn_unused_result));
 /* Were we given the right to shut ourselves in? */
 bool	privdrop_may_jail(void);
 /* Shuts this process inside dir and gives that right away; proves it. 0, or -1 with errno. */

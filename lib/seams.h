@@ -19,6 +19,9 @@ enum seam_user {
 	SEAM_KEYS, SEAM_MAIL, SEAM_USERS
 };
 
+/* Idle workers of launch that the queue may keep, besides local_concurrency. */
+#define LOCAL_KEPT	200
+
 /* One Unix socket. */
 struct seam {
 	const char *listener;	/* its name for lib/serve */

@@ -205,6 +205,9 @@ static int
 confine(void *arg)
 {
 	(void)arg;
+	/* Else each child would do it, in as many calls as there are. */
+	if (L.cfg->as_root && privdrop_bounding() == -1)
+		return -1;
 	sandbox_enter(SANDBOX_LAUNCH, L.cfg, NULL);
 	return 0;
 }
@@ -228,6 +231,7 @@ main(int argc, char *argv[])
 	}
 	L.cfg = config_or_die(confdir);
 	seams_init(L.cfg);
-	serve.max = (unsigned)(L.cfg->connections + L.cfg->local_concurrency);
+	serve.max = (unsigned)(L.cfg->connections +
+	    L.cfg->local_concurrency) + LOCAL_KEPT;
 	return serve_run(&serve);
 }

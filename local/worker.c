@@ -175,12 +175,14 @@ job_load(struct job *j, struct verdict *v)
 	return message_load(&j->message, v);
 }
 
+/* Who was denied something is not kept: the next one may be let in. */
 static int
 job_run(struct job *j, struct stream *s, const struct config *cfg,
     const struct verdict *refusal)
 {
 	struct verdict load = VERDICT_INIT, each = VERDICT_INIT;
 	struct buf b = BUF_INIT;
+	bool denied = false;
 
 	if (refusal == NULL && job_load(j, &load) == -1)
 		refusal = &load;
@@ -191,8 +193,10 @@ job_run(struct job *j, struct stream *s, const struct config *cfg,
 		if (refusal == NULL)
 			deliver(&j->message, &d, cfg, &each);
 		answer(s, r->n, refusal != NULL ? refusal : &each);
+		denied = denied || refusal != NULL || each.outcome == DEFERRED;
 	}
 	ctl_begin(&b, "end");
+	ctl_add(&b, "keep", denied ? "no" : NULL);
 	ctl_end(&b);
 	ctl_send(s, &b);
 	buf_release(&b);

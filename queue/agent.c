@@ -34,10 +34,10 @@ struct agent {
 /* By kind: how many agents there are, and the idle ones, longest idle first. */
 static struct {
 	TAILQ_HEAD(, agent) idle;
-	unsigned n;
+	unsigned n, nidle;
 } all[] = {
-	[SITE_LOCAL] = { TAILQ_HEAD_INITIALIZER(all[SITE_LOCAL].idle), 0 },
-	[SITE_REMOTE] = { TAILQ_HEAD_INITIALIZER(all[SITE_REMOTE].idle), 0 },
+	[SITE_LOCAL] = { TAILQ_HEAD_INITIALIZER(all[SITE_LOCAL].idle), 0, 0 },
+	[SITE_REMOTE] = { TAILQ_HEAD_INITIALIZER(all[SITE_REMOTE].idle), 0, 0 },
 };
 
 static void
@@ -50,6 +50,7 @@ idle_remove(struct agent *g)
 	if (*p == g) {
 		*p = g->next_idle;
 		TAILQ_REMOVE(&all[g->site->kind].idle, g, by_age);
+		all[g->site->kind].nidle--;
 	}
 	loop_timer_clear(Q.loop, &g->idle_over);
 }
@@ -67,14 +68,14 @@ leave(struct agent *g, const char *why)
 /*
  * An idle agent may not take the place of one that has work: a letter to a
  * thousand hosts would wait for each hundred of them to have been idle for
- * seconds.  launch has places for POP3 sessions too: half of those.
+ * seconds.
  */
 static void
 make_room(enum site_kind kind)
 {
-	unsigned most = (unsigned)(kind == SITE_LOCAL ?
-	    Q.cfg->local_concurrency + Q.cfg->connections / 2 :
-	    Q.cfg->remote_concurrency);
+	unsigned most = kind == SITE_LOCAL ?
+	    (unsigned)Q.cfg->local_concurrency + Q.local_kept :
+	    (unsigned)Q.cfg->remote_concurrency;
 	struct agent *g = TAILQ_FIRST(&all[kind].idle);
 
 	if (all[kind].n >= most && g != NULL)
@@ -212,14 +213,35 @@ frame_rcpt(struct agent *g, struct ctl *c)
 		outcome_defer(a, n, &o);
 }
 
+/*
+ * How long may this one rest?  An owner's last worker for long, because the
+ * next one would cost as much as a message; the others of a burst not.  Those
+ * that are too many go at once: would they take the place of who has rested
+ * for longest, and more owners took turns than there are places, then nobody
+ * would ever find his.
+ */
+static int64_t
+rest_ms(const struct agent *g)
+{
+	enum site_kind kind = g->site->kind;
+
+	if (kind == SITE_LOCAL && all[kind].nidle >= Q.local_kept)
+		return 0;
+	return kind == SITE_LOCAL && g->site->idle == NULL ? LOCAL_IDLE_MS :
+	    AGENT_IDLE_MS;
+}
+
 static void
 become_idle(struct agent *g)
 {
+	int64_t rest = rest_ms(g);
+
 	g->next_idle = g->site->idle;
 	g->site->idle = g;
 	TAILQ_INSERT_TAIL(&all[g->site->kind].idle, g, by_age);
+	all[g->site->kind].nidle++;
 	g->idle_over.fire = idle_over;
-	loop_timer_set(Q.loop, &g->idle_over, now_ms() + AGENT_IDLE_MS);
+	loop_timer_set(Q.loop, &g->idle_over, now_ms() + rest);
 }
 
 /* The agent's connection serves that site from now on. False: it has enough of them. */
@@ -237,7 +259,8 @@ join(struct agent *g, struct site *to)
 static void
 frame_end(struct agent *g, struct ctl *c)
 {
-	bool keep = g->site->kind == SITE_LOCAL || ctl_yes(c, "keep");
+	bool keep = g->site->kind == SITE_LOCAL ?
+	    ctl_get(c, "keep") == NULL : ctl_yes(c, "keep");
 	struct site *from = site_ref(g->site), *to = note_site(g, c);
 	struct task *t = g->task;
 

@@ -44,7 +44,7 @@ usage(void)
 
 /*
  * Descriptors: one for each active message, two for each agent while a job is
- * handed over, some more.
+ * handed over, one for each that is idle, some more.
  */
 static void
 raise_nofile(void)
@@ -57,6 +57,8 @@ raise_nofile(void)
 	}
 	Q.active_max = rl.rlim_max > 2 * ACTIVE_MAX ? ACTIVE_MAX :
 	    (unsigned)rl.rlim_max / 2;
+	Q.local_kept = rl.rlim_max > 8 * LOCAL_KEPT ? LOCAL_KEPT :
+	    (unsigned)rl.rlim_max / 8;
 }
 
 /*

@@ -44,6 +44,7 @@
 #define ACTIVE_MAX	4000	/* messages worked on at once: one descriptor each, so fewer where those are short */
 #define TASK_RCPTS	50	/* recipients of one task at most */
 #define AGENT_IDLE_MS	5000	/* an agent without work is kept this long */
+#define LOCAL_IDLE_MS	60000	/* the last one of an owner */
 
 struct msg {
 	char	id[ID_LEN + 1];
@@ -171,6 +172,7 @@ struct queue {
 	unsigned in_round;
 	unsigned running[2];		/* agents with a task, by site_kind */
 	unsigned running_again;		/* of the remote ones: those with TURN_AGAIN */
+	unsigned local_kept;		/* idle local agents there may be */
 	uint64_t order;			/* of the last task */
 };
 

@@ -181,7 +181,7 @@ many_jobs_go_down_one_connection(void **state)
 	for (int i = 0; i < 3; i++) {
 		const char *want[] = { "rcpt n=1 status=done enh=2.0.0 ",
 		    "rcpt n=3 status=done enh=2.0.0 ",
-		    "rcpt n=4 status=defer enh=4.3.5 ", "end\n" };
+		    "rcpt n=4 status=defer enh=4.3.5 ", "end keep=no\n" };
 
 		for (size_t j = 0; j < 4; j++) {
 			char *lf = strchr(w->answers.data, '\n');
@@ -230,7 +230,7 @@ a_refusal_is_told_to_everyone(void **state)
 	assert_int_equal(run(w, &refusal), EX_OK);
 	assert_string_equal(w->answers.data,
 	    "rcpt n=1 status=defer enh=4.3.5 text=why\n"
-	    "rcpt n=2 status=defer enh=4.3.5 text=why\nend\n");
+	    "rcpt n=2 status=defer enh=4.3.5 text=why\nend keep=no\n");
 	assert_int_equal(new_files(w), 0);
 	buf_release(&b);
 	buf_release(&refusal.text);
