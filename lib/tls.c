@@ -171,7 +171,7 @@ tls_server_held(const void *der, size_t len,
 	return NULL;
 }
 
-/* A conversation with ourselves, in memory; whether it succeeds is no matter. */
+/* A handshake with ourselves, in memory; that it succeeds is not needed. */
 static void
 rehearse(SSL *server, SSL *client)
 {
