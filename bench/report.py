@@ -73,11 +73,19 @@ def table(row, runs):
     return "\n".join(out + notes(row, runs, best)) + "\n"
 
 
+NOTES = {           # ratios told below a table: words, key
+    "rate": [("p99 of due to 250", "msg_p99"), ("dot p50", "dot_p50"),
+             ("dot p99", "dot_p99"), ("CPU a message", "cpu_ms")],
+    "slow": [("Peak memory", "memory_mb"), ("CPU a message", "cpu_ms")],
+    "idle": []}
+
+
 def notes(row, runs, best):
     out = []
-    if best and "facteur" in runs and row.kind != "idle":
-        out.append("CPU a message, Facteur against " + best + ": " +
-                   ratio(row, runs, "facteur", "cpu_ms", best))
+    if best and "facteur" in runs:
+        for words, key in NOTES.get(row.kind, [("CPU a message", "cpu_ms")]):
+            out.append(f"{words}, Facteur against {best}: " +
+                       ratio(row, runs, "facteur", key, best))
     if "raw" in runs and "facteur" in runs:
         out.append("Facteur's share of the raw limit: " +
                    ratio(row, runs, "facteur", "through", "raw"))

@@ -15,7 +15,7 @@ DEFAULT = ("kept1 kept10 kept50 kept200 fresh1 fresh10 fresh50 fresh200 "
            "relay10 slow10 many10 rate100 rate300 idle500 idle500-tls")
 PEERS = ("facteur raw postfix postfix:tuned postfix:virtual opensmtpd exim")
 RATE_S = 8              # so long a rate is offered
-MESSAGES = {"kept": 3000, "fresh": 2000, "relay": 3000, "slow": 1500,
+MESSAGES = {"kept": 3000, "fresh": 2000, "relay": 3000, "slow": 1000,
             "many": 60}
 WORDS = {"kept": "to Maildirs, {n} session{s}, kept open",
          "fresh": "to Maildirs, {n} session{s}, one message each connection",
@@ -67,6 +67,8 @@ class Row:
             return self.kind == "kept" and not self.tls
         if self.mode == "slow" and title == "opensmtpd":
             return False            # see peers/opensmtpd.py: it is paced
+        if self.rate > peer.most:
+            return False
         if title == "postfix:virtual":
             return self.mode == "local"     # else the same as tuned
         if self.mode == "idle" and ":" in title:

@@ -105,6 +105,7 @@ class World:
                 self._clean()
 
     def _child(self, function):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
         with open("/proc/self/ns/pid") as ours:

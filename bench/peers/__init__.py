@@ -13,6 +13,7 @@ DOMAIN = "bench.test"
 class Peer:
     name = "?"
     weight = 1.0
+    most = float("inf")     # messages a second that can be offered to it
     tls = True
 
     def __init__(self, world, variant=""):

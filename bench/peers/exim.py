@@ -36,6 +36,7 @@ RELAY = (f"""out:
 class Server(peers.Peer):
     name = "exim"
     weight = 0.15
+    most = 100
 
     def setup(self, mode):
         self.mkdir("conf")

@@ -224,6 +224,7 @@ answer_late(void)
 		c->due = 0;
 		held--;
 		answered++;
+		last = t;
 		say(c, "250 2.0.0 taken\r\n");
 		if (c->paused)
 			(void)epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev);
