@@ -40,6 +40,16 @@ announce() {
 	tr -d '\r' <"$T/talk" | grep -a '^[1-5]' | tail -n 2 | head -n 1 |
 	    cut -c 1-9
 }
+# unannounced: what is said to a small message at its end.
+unannounced() {
+	{
+		printf 'EHLO x\r\nMAIL FROM:<a@b.example>\r\n'
+		printf 'RCPT TO:<%s>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n' $marie
+		printf 'QUIT\r\n'
+	} | timeout 20 "$B/libexec/facteur/smtpd" -C "$T/emc" >"$T/talk" 2>&1
+	tr -d '\r' <"$T/talk" | grep -a '^[1-5]' | tail -n 2 | head -n 1 |
+	    cut -c 1-9
+}
 pad=1			# bytes of the body
 shell() {		# SUBJECT RCPT...: by inject itself, needs no server
 	subject=$1
@@ -105,7 +115,7 @@ else
 	ok "D65 who has it does not get it again" not got both
 	ok "D65 new mail is refused" not try 200 200
 	has "D65 with 452 4.3.1" "$T/talk" '^< 452 4\.3\.1'
-	is "D65 also when nothing was announced" "$(announce 0)" "452 4.3.1"
+	is "D65 also when nothing was announced" "$(unannounced)" "452 4.3.1"
 	shell x $marie
 	is "D65 inject says try again" $? 75
 	rm "$S/filler" "$S/filler2"
@@ -133,8 +143,9 @@ else
 	while [ $i -lt 300 ] && touch "$S/filler/$i" 2>/dev/null; do
 		i=$((i + 1))
 	done
-	is "D66 without inodes: told before the content" "$(announce 0)" \
-	    "452 4.3.1"
+	is "D66 without inodes: told before the content" \
+	    "$(announce 2000000)" "452 4.3.1"
+	is "D66 a small one is refused at its end" "$(unannounced)" "452 4.3.1"
 	"$FACTEUR" -C "$T/emc" retry --all >/dev/null
 	tried() {
 		[ "$(grep -ac "deferred.*$billy" "$T/emc.log")" -gt "$1" ]
