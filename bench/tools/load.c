@@ -22,7 +22,7 @@
 #include "load.h"
 
 #define RETRY_S		0.1	/* after a failure */
-#define STUCK_S		60	/* without progress: give up */
+#define STUCK_S		30	/* without progress: give up */
 #define BANNER_S	3	/* a full backlog may have forgotten us */
 
 struct options opt = { .sessions = 1, .messages = 100, .size = 4096,
