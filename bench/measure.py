@@ -55,13 +55,13 @@ def empty_maildirs(world):
                     os.unlink(e.path)
 
 
-def load_args(row, n, owners):
+def load_args(peer, row, n):
     args = ["-p", peers.PORT, "-s", row.sessions, "-n", n, "-l", row.size,
-            "-k", row.per_conn, "-u", owners, "-m", row.rcpts]
+            "-k", row.per_conn, "-u", peer.world.owners, "-m", row.rcpts]
     if row.rate:
         args += ["-r", row.rate]
     return args + (["-T"] if row.tls else []) + \
-        (["-P"] if row.rcpts > 1 else [])
+        (["-P"] if row.rcpts > 1 and peer.pipelining else [])
 
 
 def send(peer, row, n):
@@ -76,7 +76,7 @@ def send(peer, row, n):
         far = tool(world, "arrivals", copies,
                    *(d + "/new" for d in world.maildirs()))
     try:
-        near = result(tool(world, "load", *load_args(row, n, world.owners)),
+        near = result(tool(world, "load", *load_args(peer, row, n)),
                       TIMEOUT)
         end = result(far, max(1, deadline - time.monotonic()))
     except BaseException:

@@ -14,7 +14,7 @@ class Peer:
     name = "?"
     weight = 1.0
     most = float("inf")     # messages a second that can be offered to it
-    tls = True
+    tls = pipelining = True
 
     def __init__(self, world, variant=""):
         from world import Cgroup

@@ -10,6 +10,7 @@ NO_PACE = ("mta limit conn-delay-route 0 conn-delay-relay 0 "
 
 class Server(peers.Peer):
     name = "opensmtpd"
+    pipelining = False      # offers none
     tls = False             # Debian 12's fails with OpenSSL 3: "EVP lib"
 
     def setup(self, mode):
