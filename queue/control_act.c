@@ -134,27 +134,6 @@ control_bounce(struct peer *p, struct ctl *c)
 
 /* ---- reroute ---- */
 
-/* HOST:PORT, [V6]:PORT, or "-": back to the usual way. */
-static bool
-is_route(const char *s)
-{
-	const char *colon = strrchr(s, ':'), *why;
-	size_t len;
-
-	if (strcmp(s, "-") == 0)
-		return true;
-	if (colon == NULL || colon == s)
-		return false;
-	len = (size_t)(colon - s);
-	(void)strtonum(colon + 1, 1, 65535, &why);
-	if (why != NULL || colon[1] < '0' || colon[1] > '9')
-		return false;
-	if (s[0] == '[')
-		return len > 3 && s[len - 1] == ']' && len < 50 &&
-		    strspn(s + 1, "0123456789abcdefABCDEF:.") == len - 2;
-	return is_hostname(s, len);
-}
-
 /* One line behind the message that lies in this directory. False: errno. */
 static bool
 append(int dir, const char *name, const struct buf *line)

@@ -110,7 +110,9 @@ void	selection_release(struct selection *);
 bool	filter_is_set(const struct filter *);
 bool	filter_matches(const struct filter *, const struct entry *,
 	    int64_t now_usec);
-/* "2h", ">2h", "<30m" into usec. False: malformed. */
+/* HOST:PORT, [V6]:PORT, or "-": back to the usual way. */
+bool	is_route(const char *);
+/* "2h", ">2h", "<30m" into usec. False: malformed, 0, or that side is set already. */
 bool	filter_age(struct filter *, const char *text);
 
 /* ---- qadmin_print.c: how things are said; whatever came from outside, escaped ---- */

@@ -52,6 +52,7 @@ struct hands {
 	unsigned recipients;	/* of theirs that are not done with */
 	unsigned elsewhere;	/* named, but not where the action applies */
 	unsigned arriving;	/* inject has not answered yet */
+	int	status;		/* of what could not be done */
 };
 
 /* ---- collecting ---- */
@@ -167,6 +168,17 @@ select_targets(struct hands *h)
 /* ---- acting ---- */
 
 /*
+ * It has gone, or is being delivered: what was found by a filter is in motion,
+ * and that is no failure; what was named by ID was meant.
+ */
+static void
+missed(struct hands *h)
+{
+	if (h->s.nids > 0)
+		h->status = EX_DATAERR;
+}
+
+/*
  * Asks about one message. The answer's number behind `key`, or -1 when it is
  * an `err` (printed).
  */
@@ -184,10 +196,12 @@ ask(struct hands *h, const char *verb, const struct target *t,
 	ctl_add(&b, "host", h->action->host);
 	ctl_add(&b, "text", h->s.text);
 	ctl_end(&b);
-	if (control_ask(&h->control, &b, &line, &c))
+	if (control_ask(&h->control, &b, &line, &c)) {
 		n = ctl_num(&c, key, 0, INT64_MAX, 0);
-	else
+	} else {
 		warnx("%s: %s", t->id, ctl_str(&c, "text"));
+		missed(h);
+	}
 	buf_release(&b);
 	buf_release(&line);
 	return n;
@@ -207,10 +221,18 @@ recall(struct hands *h, const struct target *t)
 
 /* Delivered, moved or removed by somebody else meanwhile, or an error. */
 static bool
-failed(const struct target *t)
+failed(struct hands *h, const struct target *t)
 {
-	if (errno == ENOENT)
+	if (errno == ENOENT) {
+		missed(h);
 		warnx("%s: it has left meanwhile", t->id);
+		return false;
+	}
+	h->status = errno == EACCES || errno == EPERM ? EX_NOPERM :
+	    EX_DATAERR;
+	if (errno == EEXIST)
+		warnx("%s: it lies in queue/ and in hold/: remove one of the "
+		    "two", t->id);
 	else
 		warn("%s", t->id);
 	return false;
@@ -235,7 +257,7 @@ static bool
 do_hold(struct hands *h, const struct target *t)
 {
 	if (move(h->spool.queue, h->spool.hold, t->name) == -1)
-		return failed(t);
+		return failed(h, t);
 	recall(h, t);
 	return true;
 }
@@ -243,7 +265,7 @@ do_hold(struct hands *h, const struct target *t)
 static bool
 do_release(struct hands *h, const struct target *t)
 {
-	return move(h->spool.hold, h->spool.queue, t->name) == 0 || failed(t);
+	return move(h->spool.hold, h->spool.queue, t->name) == 0 || failed(h, t);
 }
 
 static bool
@@ -254,13 +276,13 @@ do_rm(struct hands *h, const struct target *t)
 	/* Through hold/, where the queue manager reads whom it was for. */
 	if (!t->held && move(h->spool.queue, dir, t->name) == -1) {
 		if (errno != EEXIST)
-			return failed(t);
+			return failed(h, t);
 		dir = h->spool.queue;
 	}
 	if (!t->held && dir == h->spool.hold)
 		recall(h, t);
 	if (unlinkat(dir, t->name, 0) == -1)
-		return failed(t);
+		return failed(h, t);
 	if (dir == h->spool.queue)
 		recall(h, t);
 	return true;
@@ -336,12 +358,17 @@ act(const struct config *cfg, const struct action *a, int argc, char *argv[])
 		if (h.s.nids == 0)
 			usage(a);
 		mine.host = h.s.ids[--h.s.nids];
+		if (!is_route(mine.host))
+			errx(EX_USAGE, "%s: not HOST:PORT, nor -",
+			    quoted(mine.host));
 		h.action = &mine;
 	}
 	h.now = date_now_usec();
 	status = select_targets(&h);
 	if (h.n > 0)
 		act_on_all(&h);
+	if (h.status != EX_OK)
+		status = h.status;
 	free(h.v);
 	selection_release(&h.s);
 	return print_finish(status);

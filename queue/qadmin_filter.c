@@ -13,11 +13,11 @@
 #include <sysexits.h>
 
 #include "address.h"
+#include "log.h"
 #include "qadmin.h"
 
 enum { OPT_ID = 256, OPT_SITE, OPT_SENDER, OPT_RECIPIENT, OPT_AGE, OPT_REASON,
-	OPT_HELD, OPT_ALL, OPT_JSON, OPT_YES,
-	OPT_TEXT };
+	OPT_HELD, OPT_ALL, OPT_JSON, OPT_YES, OPT_TEXT };
 
 static const struct option options[] = {
 	{ "id",	       required_argument, NULL, OPT_ID },
@@ -43,7 +43,7 @@ filter_age(struct filter *f, const char *text)
 		{ 'w', 604800 }
 	};
 	bool less = *text == '<';
-	int64_t n = 0;
+	int64_t n = 0, *age = less ? &f->younger : &f->older;
 
 	text += less || *text == '>';
 	if (*text < '0' || *text > '9')
@@ -52,12 +52,28 @@ filter_age(struct filter *f, const char *text)
 		if ((n = n * 10 + (*text - '0')) > 1000000)
 			return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (units[i].letter == text[0] && text[1] == '\0') {
-			*(less ? &f->younger : &f->older) =
-			    n * units[i].seconds * 1000000;
+		if (units[i].letter == text[0] && text[1] == '\0' &&
+		    n > 0 && *age == 0) {
+			*age = n * units[i].seconds * 1000000;
 			return true;
 		}
 	return false;
+}
+
+/*
+ * Once, and not empty: of two only one would count, and what a script's unset
+ * variable leaves would mean other messages than its writer had in mind.
+ */
+static void
+set_text(const char **what, const char *option)
+{
+	if (*optarg == '\0')
+		errx(EX_USAGE, "--%s: it is empty%s", option,
+		    strcmp(option, "sender") == 0 ?
+		    "; the null sender is '<>'" : "");
+	if (*what != NULL)
+		errx(EX_USAGE, "--%s: given twice", option);
+	*what = optarg;
 }
 
 static void
@@ -67,24 +83,26 @@ one_option(struct selection *s, int ch, bool act)
 
 	switch (ch) {
 	case OPT_ID:
-		f->id = optarg;
+		set_text(&f->id, "id");
 		break;
 	case OPT_SITE:
-		f->site = optarg;
+		set_text(&f->site, "site");
 		break;
 	case OPT_SENDER:
-		f->sender = strcmp(optarg, "<>") == 0 ? "" : optarg;
+		set_text(&f->sender, "sender");
+		if (strcmp(f->sender, "<>") == 0)
+			f->sender = "";
 		break;
 	case OPT_RECIPIENT:
-		f->recipient = optarg;
+		set_text(&f->recipient, "recipient");
 		break;
 	case OPT_AGE:
 		if (!filter_age(f, optarg))
 			errx(EX_USAGE, "--age %s: like 2h, >2h (older) or <30m "
-			    "(younger); s m h d w", optarg);
+			    "(younger), each once; s m h d w", quoted(optarg));
 		break;
 	case OPT_REASON:
-		f->reason = optarg;
+		set_text(&f->reason, "reason");
 		break;
 	case OPT_HELD:
 		f->held = true;
@@ -110,6 +128,16 @@ one_option(struct selection *s, int ch, bool act)
 	if (act ? ch == OPT_JSON : ch == 'n' || ch == OPT_YES ||
 	    ch == OPT_TEXT)
 		errx(EX_USAGE, "an option of another verb; see facteur-ls(8)");
+}
+
+/* Who is named twice is meant once. */
+static void
+add_id(struct selection *s, char *id)
+{
+	for (int i = 0; i < s->nids; i++)
+		if (strcmp(s->ids[i], id) == 0)
+			return;
+	s->ids[s->nids++] = id;
 }
 
 /* What the queue manager knows of sites; without it a domain is its own. */
@@ -140,7 +168,8 @@ selection_parse(struct selection *s, const struct config *cfg, bool act,
 	    NULL)) != -1)
 		one_option(s, ch, act);
 	s->ids = argv - 1 + optind;
-	s->nids = argc + 1 - optind;
+	for (int i = optind; i < argc + 1; i++)
+		add_id(s, argv[i - 1]);
 	if (s->filter.site != NULL)
 		ask_sites(&s->filter, cfg);
 }

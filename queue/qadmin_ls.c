@@ -37,7 +37,7 @@ list_one(struct entry *e, void *arg)
 		    "--Sender/Recipient------");
 	l->bytes += e->size;
 	l->print(e, l);
-	return 0;
+	return ferror(stdout);	/* nobody reads on: see print_finish() */
 }
 
 /* How many there are; does not return when they cannot be read. */
@@ -140,8 +140,7 @@ qadmin_ls(const struct config *cfg, int argc, char *argv[])
 
 	selection_parse(&s, cfg, false, argc, argv);
 	if (s.nids > 0)
-		errx(EX_USAGE, "ls takes no ID; see `facteur show %s`",
-		    s.ids[0]);
+		errx(EX_USAGE, "ls takes no ID; see `facteur show ID`");
 	l.filter = &s.filter;
 	l.print = s.json ? ls_json : ls_text;
 	n = list(cfg, &l);

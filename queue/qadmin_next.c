@@ -89,7 +89,7 @@ say_site(const struct why *w, const struct site_view *s)
 	if (s->rest_ms > 0) {
 		printf(" rests until ");
 		print_when(w->now + s->rest_ms * 1000, w->now);
-		printf(", because connections to it failed. Then one message "
+		printf(", because it could not be reached. Then one message "
 		    "is tried; if that succeeds, the others follow.\n");
 	} else if (s->probing) {
 		printf(" did not answer; one message is being tried there "

@@ -5,7 +5,9 @@
  * Runs as the caller.
  */
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -122,7 +124,10 @@ json_time(const char *key, int64_t usec)
 int
 print_finish(int status)
 {
-	if (fflush(stdout) == EOF || ferror(stdout))
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		if (errno == EPIPE)	/* `| head` has seen enough */
+			exit(EX_IOERR);
 		err(EX_IOERR, "stdout");
+	}
 	return status;
 }

@@ -100,7 +100,7 @@ qadmin_show(const struct config *cfg, int argc, char *argv[])
 		errx(EX_USAGE, "usage: facteur show ID");
 	if (!is_id(argv[0], strlen(argv[0])))
 		errx(EX_USAGE, "%s: not a queue ID; `facteur ls` shows them",
-		    argv[0]);
+		    quoted(argv[0]));
 	n = entries_each(cfg, argv[0], show_one, NULL);
 	if (n == -1)
 		spool_die(cfg);

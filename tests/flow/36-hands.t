@@ -148,6 +148,25 @@ else
 fi
 tool rm
 is "rm alone removes nothing" $? 64
+for option in --id --site --sender --recipient --reason; do
+	tool rm $option ""
+	is "nor does rm $option with an empty variable" $? 64
+done
+tool rm --sender 'nobody@*' --sender '*'
+is "a filter that is given twice is a mistake" $? 64
+tool rm --site 'dead.*' --age '<0s'
+is "and so is an age that would count for nothing" $? 64
+one=$(listed "$q" | cut -c1-16)
+tool rm -n "$one" "$one"
+has "who is named twice is meant once" "$T/out" '^1 message,'
+for verb in ls show why sites stats retry hold release rm bounce reroute; do
+	tool $verb --help
+	is "$verb --help is no mistake" "$? $(grep -c '^usage:' "$T/out")" "0 1"
+done
+"$FACTEUR" -C "$T/emc" ls --help 2>"$T/err" | grep -q recipient
+is "it goes where output goes, and tells the filters" "$? $(cat "$T/err")" "0 "
+"$FACTEUR" -C "$T/emc" ls 2>"$T/err" | true
+is "who reads no further is not complained about" "$(cat "$T/err")" ""
 
 before=$(messages emc marie@emc.fr)
 ok "rm" tool rm --sender 'marie@*'
@@ -199,7 +218,7 @@ tool ls --json --recipient 'r1@*'
 one=$(parse .id)
 one=${one% }
 tool reroute "$one" 'x;y'
-is "reroute wants HOST:PORT" $? 0
+is "reroute wants HOST:PORT" $? 64
 has "and says so" "$T/out" 'not HOST:PORT'
 ok "reroute to a host that answers" tool reroute "$one" "$YAHOO:$SMTP"
 refused() {		# for it is no relay: but it was asked, and nobody else

@@ -137,7 +137,7 @@ for i in 1 2 3 4 5 6 7; do
 done
 to=r7@rest.example
 ok "parked: for which site, until when" wait_for 10 says \
-    'rest.example rests until .*because connections to it failed'
+    'rest.example rests until .*because it could not be reached'
 ok "  as the log says" grep -q ' site-rests .*site="rest.example" seconds=300' \
     "$T/emc.log"
 to=rest.example

@@ -104,6 +104,9 @@ an_age_is_a_number_and_a_unit(void **state)
 	assert_true(f.older == 2 * HOUR);
 	assert_true(filter_age(&f, "<1d"));
 	assert_true(f.younger == 24 * HOUR);
+	assert_false(filter_age(&f, ">3h"));	/* only one could count */
+	f = (struct filter){ .older = 0 };
+	assert_false(filter_age(&f, "<0s"));	/* not: no filter at all */
 	assert_false(filter_age(&f, ""));
 	assert_false(filter_age(&f, "2"));
 	assert_false(filter_age(&f, "2hours"));
