@@ -156,13 +156,19 @@ breaker_failure(struct site_flow *f, int64_t now)
 		return false;
 	if (f->rest_until > now)
 		return false;	/* one that was under way when it opened */
+	f->probing = false;
+	if (f->cut_until > now) {
+		/* Asked before its time it says nothing new. */
+		f->rest_until = f->cut_until;
+		f->cut_until = 0;
+		return true;
+	}
 	for (unsigned i = 0; i < f->rests && rest < SITE_REST_MAX_MS; i++)
 		rest *= 2;
 	if (rest > SITE_REST_MAX_MS)
 		rest = SITE_REST_MAX_MS;
 	f->rests++;
 	f->rest_until = now + rest;
-	f->probing = false;
 	return true;
 }
 
@@ -176,7 +182,7 @@ breaker_success(struct site_flow *f)
 		f->fast = true;
 	}
 	f->failures = f->rests = 0;
-	f->rest_until = f->failing_since = 0;
+	f->rest_until = f->failing_since = f->cut_until = 0;
 	f->probing = false;
 }
 
@@ -268,12 +274,17 @@ site_failing_ms(const struct site_flow *f, int64_t now)
 	return f->failing_since == 0 ? 0 : now - f->failing_since;
 }
 
-void
+bool
 site_probe_now(struct site_flow *f, int64_t now)
 {
-	if (f->rest_until > now)
-		f->rest_until = now;
 	f->pause_until = 0;
+	if (f->rest_until <= now)
+		return true;
+	if (f->cut_at != 0 && now - f->cut_at < SITE_PROBE_MS)
+		return false;
+	f->cut_until = f->rest_until;
+	f->rest_until = f->cut_at = now;
+	return true;
 }
 
 bool

@@ -49,6 +49,8 @@ struct site_flow {
 	unsigned failures;	/* connections in a row that failed */
 	unsigned rests;		/* in a row; the next one is twice as long */
 	int64_t	 rest_until;	/* 0: open */
+	int64_t	 cut_until;	/* the rest that an administrator broke off; 0: none */
+	int64_t	 cut_at;
 	bool	 probing;	/* the rest is over: one task finds out */
 	int64_t	 failing_since;	/* 0: it is not */
 	int64_t	 pause_until;	/* a provider's pause, or a moment after a refusal */
@@ -57,6 +59,7 @@ struct site_flow {
 #define SITE_FAILURES	5		/* until the first rest */
 #define SITE_REST_MS	(5 * 60 * 1000)
 #define SITE_REST_MAX_MS (60 * 60 * 1000)
+#define SITE_PROBE_MS	1000	/* `retry` of many messages: one probe, not one for each */
 #define SITE_NEVER	INT64_MAX
 
 void	site_flow_init(struct site_flow *, const struct site_limits *);
@@ -70,8 +73,11 @@ bool	site_end(struct site_flow *, enum site_result, int64_t started, int64_t now
 int64_t	site_closed_until(const struct site_flow *, int64_t now);
 /* Milliseconds it has been failing without a break. */
 int64_t	site_failing_ms(const struct site_flow *, int64_t now);
-/* An administrator wants to know now: the rest is over, the next task is the probe. */
-void	site_probe_now(struct site_flow *, int64_t now);
+/*
+ * An administrator wants to know now: the rest is over, the next task is the
+ * probe; if it fails, the rest goes on.  False: that has just been done.
+ */
+bool	site_probe_now(struct site_flow *, int64_t now);
 /* Does it hold anything that would be missed: a failure, a refusal, a pace? */
 bool	site_has_learned(const struct site_flow *);
 /* The provider asks for a pause, or a rule of the sites file does. */

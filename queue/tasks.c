@@ -83,6 +83,7 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 	    TURN_AGAIN : TURN_FIRST;
 	struct tasks *small = &s->wait[turn][0], *large = &s->wait[turn][1];
 	struct task *t;
+	bool forced;
 
 	if (s->kind == SITE_REMOTE)
 		msg_begun(a->msg);	/* from now on it waits for that host */
@@ -96,9 +97,8 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		a->work[n - 1].step = STEP_IDLE;
 		return;
 	}
-	if (a->forced)
-		site_probe_now(&s->flow, now);
-	if (!a->forced && (site_closed_until(&s->flow, now) > 0 ||
+	forced = a->forced && site_probe_now(&s->flow, now);
+	if (!forced && (site_closed_until(&s->flow, now) > 0 ||
 	    s->small >= enough(s))) {
 		if (!outcome_waited(a, n, s, now))
 			park_rcpt(a, n, s);

@@ -99,13 +99,24 @@ has "finds the message" "$T/out" "^$id,"
 ok "why SITE" tool why rest.example
 has "tells that it rests" "$T/out" 'rests until'
 has "and how many wait" "$T/out" 'wait'
-rests_longer() {
-	tool sites --json rest.example &&
-	    [ "$(parse '.rest_ms > 400000')" = "true " ]
+rested() {		# N: so many rests have begun, or gone on
+	[ "$(grep -c 'site-rests .*site="rest.example"' "$T/emc.log")" -ge "$1" ]
 }
 tool ls --json --recipient 'r2@*'
 ok "retry ends the rest with a probe" tool retry "$(parse .id | tr -d ' ')"
-ok "which fails, and the site rests longer" wait_for 10 rests_longer
+ok "which fails" wait_for 10 rested 2
+tool sites --json rest.example
+is "and the site rests as long as it would have, no longer" \
+    "$(parse '.rest_ms > 100000 and .rest_ms <= 300000')" "true "
+site_stop emc
+sed -i "/rest.example/s/rests-until=[^ ]*/rests-until=$(date -u \
+    -d '+30 min' +%FT%TZ)/" "$T/emc/spool/sites"
+site_start emc
+rests_long() {
+	tool sites --json rest.example &&
+	    [ "$(parse '.rest_ms > 1700000')" = "true " ]
+}
+ok "a restart forgets no rest" wait_for 10 rests_long
 tool ls --json --recipient 'r1@*'
 early=$(parse .id)
 ok "why ID, of one that is due before its site's rest ends" \

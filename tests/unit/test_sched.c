@@ -630,6 +630,7 @@ an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest(void **state)
 {
 	struct site_limits limits = { 20, 100, 0 };
 	struct site_flow f;
+	int64_t rest;
 
 	(void)state;
 	site_flow_init(&f, &limits);
@@ -637,13 +638,25 @@ an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest(void **state)
 		site_start(&f, i);
 		(void)site_end(&f, SITE_DOWN, i, i + 1);
 	}
-	assert_true(site_when(&f, MINUTE) > MINUTE);
-	site_probe_now(&f, MINUTE);
+	assert_true((rest = site_when(&f, MINUTE)) > MINUTE);
+	assert_true(site_probe_now(&f, MINUTE));
 	assert_true(site_when(&f, MINUTE) <= MINUTE);
 	site_start(&f, MINUTE);
 	assert_true(site_when(&f, MINUTE) == SITE_NEVER);	/* one, no more */
 	assert_true(site_end(&f, SITE_DOWN, MINUTE, MINUTE + 1));
-	assert_true(f.rest_until > MINUTE + SITE_REST_MS);
+	/* A probe before its time does not make the rest any longer, ... */
+	assert_true(f.rest_until == rest);
+	/* ... nor does each of many messages bring one of its own. */
+	assert_false(site_probe_now(&f, MINUTE + 2));
+	assert_true(f.rest_until == rest);
+	assert_true(site_probe_now(&f, MINUTE + 2 + SITE_PROBE_MS));
+	site_start(&f, 2 * MINUTE);
+	assert_true(site_end(&f, SITE_DOWN, 2 * MINUTE, 2 * MINUTE + 1));
+	assert_true(f.rest_until == rest);
+	/* The one in time does. */
+	site_start(&f, rest);
+	assert_true(site_end(&f, SITE_DOWN, rest, rest + 1));
+	assert_true(f.rest_until == rest + 1 + 2 * SITE_REST_MS);
 }
 
 int
