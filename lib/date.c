@@ -4,6 +4,7 @@
  *
  * A library: runs in every program, at its privilege.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,14 @@
 
 #define USEC	1000000
 
-void
-date_rfc5322(struct buf *out, time_t when)
+/* Each second is asked for many times: its texts are kept. */
+struct second {
+	time_t	when;
+	char	text[80];	/* "": none yet */
+};
+
+static void
+rfc5322_text(struct second *s)
 {
 	static const char days[7][4] = {
 		"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"
@@ -21,6 +28,7 @@ date_rfc5322(struct buf *out, time_t when)
 		"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
 	};
+	time_t when = s->when;
 	struct tm tm;
 	long offset;
 
@@ -29,32 +37,61 @@ date_rfc5322(struct buf *out, time_t when)
 		(void)gmtime_r(&when, &tm);
 	}
 	offset = tm.tm_gmtoff / 60;
-	buf_addf(out, "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
+	(void)snprintf(s->text, sizeof(s->text),
+	    "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
 	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
 	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
 }
 
+static void
+iso_text(struct second *s)
+{
+	struct tm tm;
+
+	if (gmtime_r(&s->when, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	(void)snprintf(s->text, sizeof(s->text),
+	    "%04d-%02d-%02dT%02d:%02d:%02d",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void
+add_second(struct buf *out, struct second *s, time_t when,
+    void (*text)(struct second *))
+{
+	if (s->text[0] == '\0' || s->when != when) {
+		s->when = when;
+		text(s);
+	}
+	buf_adds(out, s->text);
+}
+
+void
+date_rfc5322(struct buf *out, time_t when)
+{
+	static struct second last;
+
+	add_second(out, &last, when, rfc5322_text);
+}
+
 void
 date_iso(struct buf *out, int64_t usec, int digits)
 {
+	static struct second last;
 	int64_t fraction = usec % USEC;
 	time_t when = usec / USEC;
-	struct tm tm;
+	char tail[8] = ".000000";
 
 	if (fraction < 0) {
 		fraction += USEC;
 		when--;
 	}
-	if (gmtime_r(&when, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
-	if (digits == 3)
-		buf_addf(out, ".%03d", (int)(fraction / 1000));
-	else if (digits > 0)
-		buf_addf(out, ".%06d", (int)fraction);
+	for (int i = 6; i > 0; i--, fraction /= 10)
+		tail[i] = (char)('0' + fraction % 10);
+	add_second(out, &last, when, iso_text);
+	buf_add(out, tail, digits == 3 ? 4 : digits > 0 ? 7 : 0);
 	buf_addc(out, 'Z');
 }
 

@@ -7,7 +7,7 @@
 
 #include "buf.h"
 
-/* "Mon, 23 Nov 2026 05:07:53 +0000" in local time with its offset (RFC 5322 section 3.3), English names whatever the locale. Appends. */
+/* "Mon, 23 Nov 2026 05:07:53 +0000" in local time with its offset (RFC 5322 section 3.3), English names whatever the locale. Appends. (The last second's text is kept: a process does not change its zone.) */
 void	date_rfc5322(struct buf *, time_t);
 /* "2026-11-23T03:19:00.123456Z" from microseconds since 1970 (digits 6), or "2026-11-23T03:19:00Z" (digits 0), or 3. Appends. */
 void	date_iso(struct buf *, int64_t usec, int digits);

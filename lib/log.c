@@ -18,9 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "date.h"
 #include "log.h"
 
 #define LINE_BYTES	4096	/* PIPE_BUF: a pipe takes that much whole */
+#define LINE_ROOM	320	/* of most lines */
 #define QUOTE_BYTES	500
 #define QUOTE_RING	4
 
@@ -70,15 +72,9 @@ emit(const char *line, size_t len)
 static void
 add_origin(struct buf *line)
 {
-	char day[sizeof("2026-11-23T03:19:00")] = "-";
-	struct timespec ts;
-	struct tm tm;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	if (gmtime_r(&ts.tv_sec, &tm) != NULL)
-		strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(line, " t=%s.%03ldZ by=%s[%ld]", day, ts.tv_nsec / 1000000,
-	    program, (long)getpid());
+	buf_adds(line, " t=");
+	date_iso(line, date_now_usec(), 3);
+	buf_addf(line, " by=%s[%ld]", program, (long)getpid());
 }
 
 /* Makes exactly one line of it: no control bytes, an end, no half character. */
@@ -129,6 +125,9 @@ log_line(const char *id, int error, const char *fmt, va_list ap)
 	struct buf text = BUF_INIT, line = BUF_INIT;
 	size_t word;
 
+	/* Most fit: they are formatted once. */
+	(void)buf_room(&text, LINE_ROOM);
+	(void)buf_room(&line, LINE_ROOM);
 	buf_vaddf(&text, fmt, ap);
 	word = strcspn(buf_str(&text), " ");
 	buf_adds(&line, id == NULL || *id == '\0' ? "-" : id);
@@ -225,22 +224,40 @@ quote_one(const unsigned char **s, char out[17])
 	return len;
 }
 
+/* How many characters at s, of at most max, stand in a log as they are? */
+static size_t
+plain_run(const unsigned char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' &&
+	    s[n] != '\\')
+		n++;
+	return n;
+}
+
 void
 log_quote(struct buf *b, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	size_t len, total = 0;
+	size_t len, left = QUOTE_BYTES - 3;
 	char one[17];
 
 	buf_addc(b, '"');
-	while (*s != '\0') {
+	for (;;) {
+		len = plain_run(s, left);
+		buf_add(b, s, len);
+		s += len;
+		left -= len;
+		if (*s == '\0')
+			break;
 		len = quote_one(&s, one);
-		if (total + len > QUOTE_BYTES - 3) {
+		if (len > left) {
 			buf_adds(b, "...");
 			break;
 		}
 		buf_add(b, one, len);
-		total += len;
+		left -= len;
 	}
 	buf_addc(b, '"');
 }

@@ -104,13 +104,13 @@ wire_count_init(struct wire_count *w)
 void
 wire_count(struct wire_count *w, const char *p, size_t len)
 {
+	const char *s = p, *end = p + len, *lf;
 	int64_t more = 0;
 
 	if (len == 0)
 		return;
-	more += p[0] == '\n' && !w->cr;
-	for (size_t i = 1; i < len; i++)
-		more += p[i] == '\n' && p[i - 1] != '\r';
+	for (; (lf = memchr(s, '\n', (size_t)(end - s))) != NULL; s = lf + 1)
+		more += lf == p ? !w->cr : lf[-1] != '\r';
 	w->bytes += (int64_t)len + more;
 	w->cr = p[len - 1] == '\r';
 	w->bol = p[len - 1] == '\n';

@@ -7,27 +7,39 @@
  * Way 3 of 8.  From: queue/inject_session.c.  To: lib/spool.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "header.h"
 #include "inject.h"
 #include "log.h"
 
+/* Is there a byte of more than seven bits?  Eight at a time. */
+static bool
+has_high(const char *p, size_t len)
+{
+	static const uint64_t bit = UINT64_C(0x8080808080808080);
+	uint64_t all = 0, word;
+
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		all |= word;
+	}
+	for (; len > 0; p++, len--)
+		all |= (unsigned char)*p;
+	return (all & bit) != 0;
+}
+
 /* Stored lines end in LF alone: any CR here is a bare one. */
 static void
 check_bytes(struct inject_txn *t, const char *p, size_t len)
 {
-	unsigned char high = 0;
-
 	if (memchr(p, '\r', len) != NULL)
 		t->verdict = INJECT_CR;
 	else if (memchr(p, '\0', len) != NULL)
 		t->verdict = INJECT_NUL;
-	if (t->env.body8)
-		return;
-	for (size_t i = 0; i < len; i++)
-		high |= (unsigned char)p[i];
-	t->env.body8 = high >= 0x80;
+	if (!t->env.body8)
+		t->env.body8 = has_high(p, len);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "inject.h"
 
 #define CLEAN_MAX	255	/* bytes of one word from outside */
+#define USUAL_ROOM	400	/* bytes of most Received fields: formatted once */
 
 char *
 inject_clean(const char *s)
@@ -53,6 +54,7 @@ inject_received(const struct inject_txn *t, struct buf *out)
 {
 	const struct envelope *e = &t->env;
 
+	(void)buf_room(out, USUAL_ROOM);
 	buf_adds(out, "Received: ");
 	add_from(t, out);
 	buf_addf(out, "\n\tby %s", t->in->cfg->hostname);

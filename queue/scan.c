@@ -255,7 +255,8 @@ scan_event(const struct inotify_event *e)
 static void
 inotify_ready(struct watch *w, uint32_t events)
 {
-	char buf[16384]
+	/* static: on the stack it would be cleared for each event */
+	static char buf[16384]
 	    __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t len;
 
