@@ -147,6 +147,7 @@ outcome_defer(struct active *a, unsigned n, const struct outcome *o)
 	struct env_rcpt *r = &a->env.rcpts[n - 1];
 	struct buf text = BUF_INIT, extra = BUF_INIT;
 	int64_t now = date_now_usec();
+	double chance;
 
 	full_text(&text, o);
 	envelope_tried(&a->env, r, now);
@@ -159,8 +160,9 @@ outcome_defer(struct active *a, unsigned n, const struct outcome *o)
 	r->attempts++;
 	r->last = now;
 	/* A site that wants it slower is not down: its window and pace wait. */
-	r->next = now + 1000 * retry_delay_ms(o->slower ? 1 : r->attempts,
-	    arc4random_uniform(1000) / 1000.0) / (o->slower ? 5 : 1);
+	chance = arc4random_uniform(1000) / 1000.0;
+	r->next = now + 1000 * (o->slower ? retry_delay_ms(1, chance) / 5 :
+	    retry_after_ms(r, chance));
 	envelope_defer(&a->lines, n, now, r->next, o->host, o->tls,
 	    buf_str(&text));
 	set_last(r, o, buf_str(&text));

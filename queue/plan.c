@@ -144,7 +144,7 @@ settle(struct active *a, unsigned n, bool works)
 	}
 	r->attempts++;
 	r->last = wall_now();
-	r->next = r->last + 1000 * retry_delay_ms(r->attempts, 0.5);
+	r->next = r->last + 1000 * retry_after_ms(r, 0.5);
 }
 
 bool

@@ -199,7 +199,9 @@ ask(struct hands *h, const char *verb, const struct target *t,
 	if (control_ask(&h->control, &b, &line, &c)) {
 		n = ctl_num(&c, key, 0, INT64_MAX, 0);
 	} else {
-		warnx("%s: %s", t->id, ctl_str(&c, "text"));
+		/* Of many, those that are being tried are nothing to report. */
+		if (h->s.nids > 0 || strcmp(verb, "retry") != 0)
+			warnx("%s: %s", t->id, ctl_str(&c, "text"));
 		missed(h);
 	}
 	buf_release(&b);

@@ -23,7 +23,9 @@
 
 struct telling {
 	const struct why *why;
-	unsigned n;		/* the recipient spoken of */
+	const struct env_rcpt *r;	/* the recipient spoken of */
+	const char *sender;
+	bool	over;		/* delivered, or failed: what is for all is not for it any more */
 };
 
 static void
@@ -53,6 +55,17 @@ is_expansion(const char *host, const char *text)
 	    strcmp(text, "2.0.0 expanded") == 0;
 }
 
+/* Is what stands there about all recipients about this one? */
+static bool
+is_about(const struct telling *t, const struct env_event *v)
+{
+	if (strcmp(v->kind, "delayed") == 0)
+		return !t->over && *t->sender != '\0' &&
+		    strcmp(v->text, "-") != 0 && (t->r->notify == 0 ||
+		    (t->r->notify & NOTIFY_DELAY) != 0);
+	return v->n == t->r->n || (v->n == 0 && !t->over);
+}
+
 static void
 tell_event(const struct env_event *v, void *arg)
 {
@@ -60,10 +73,11 @@ tell_event(const struct env_event *v, void *arg)
 		{ "defer", "put off:" }, { "done", "delivered:" },
 		{ "fail", "failed for good:" }
 	};
-	const struct telling *t = arg;
+	struct telling *t = arg;
 
-	if (v->n != t->n && v->n != 0)
+	if (!is_about(t, v))
 		return;
+	t->over |= strcmp(v->kind, "done") == 0 || strcmp(v->kind, "fail") == 0;
 	printf("    ");
 	print_time(v->at);
 	if (strcmp(v->kind, "done") == 0 && is_expansion(v->host, v->text)) {
@@ -93,9 +107,10 @@ tell_event(const struct env_event *v, void *arg)
 }
 
 static void
-tell_events(const struct why *w, const struct entry *e, unsigned n)
+tell_events(const struct why *w, const struct entry *e,
+    const struct env_rcpt *r)
 {
-	struct telling t = { w, n };
+	struct telling t = { w, r, e->env.sender, false };
 	size_t len = e->env.used;
 	char *text = xmalloc(len + 1);
 	ssize_t got = pread(e->fd, text, len, (off_t)e->size);
@@ -130,7 +145,7 @@ tell_rcpt(struct why *w, const struct entry *e, const struct env_rcpt *r)
 	    "not delivered yet" : "no attempt has ended yet" :
 	    r->state == RCPT_TOLD ? "failed, and reported" :
 	    rcpt_is_open(r) ? state_text(r) : "done with");
-	tell_events(w, e, r->n);
+	tell_events(w, e, r);
 	if (rcpt_is_open(r))
 		why_next(w, e, r);
 	tell_advice(r);

@@ -266,6 +266,8 @@ bool	sched_leaves(struct msg *, bool must, int64_t now, struct site **caller_out
 void	sched_missed(struct site *caller);
 /* Milliseconds until the next attempt after `attempts` failed ones; chance in [0,1) spreads it by 20 % both ways. DESIGN 6.6. */
 int64_t	retry_delay_ms(unsigned attempts, double chance);
+/* The same for a recipient; not longer than what it has spent trying would make it, so attempts by hand do not count. */
+int64_t	retry_after_ms(const struct env_rcpt *, double chance);
 
 /* sites.c */
 struct site *site_get(enum site_kind, const char *key, const char *relay);

@@ -26,6 +26,20 @@ retry_delay_ms(unsigned attempts, double chance)
 	return (int64_t)(ms * (0.8 + 0.4 * chance));
 }
 
+/*
+ * As the waits double, the next one is 5 minutes more than all before it
+ * together; a quarter more allows for those that were short by chance.
+ */
+int64_t
+retry_after_ms(const struct env_rcpt *r, double chance)
+{
+	int64_t ms = retry_delay_ms(r->attempts, chance);
+	double most = (double)r->tried / 1000 * 1.25 * (0.8 + 0.4 * chance) +
+	    (double)retry_delay_ms(1, chance);
+
+	return (double)ms > most ? (int64_t)most : ms;
+}
+
 /* ---- the round ---- */
 
 void

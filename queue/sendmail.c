@@ -5,6 +5,7 @@
  * Way 2 of 8.  From: the caller.  To: queue/inject, or smtpd (-bs).
  */
 #include <err.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -27,12 +28,22 @@ become(const struct config *cfg, const char *program, const char *arg1,
 	err(EX_UNAVAILABLE, "%s", path);
 }
 
-/* -q; -qI, -qR, -qS: what stands anywhere in ID, recipient or sender. */
+/*
+ * -q; -qI, -qR, -qS: what stands anywhere in ID, recipient or sender.  It
+ * tells people how many there are, and nothing to cron, which would mail it.
+ */
 static _Noreturn void
 retry(const struct config *cfg, const struct sendmail_options *o)
 {
 	struct buf glob = BUF_INIT;
+	int null;
 
+	if (!isatty(STDOUT_FILENO)) {
+		if ((null = open("/dev/null", O_WRONLY | O_CLOEXEC)) == -1 ||
+		    dup2(null, STDOUT_FILENO) == -1)
+			err(EX_OSERR, "/dev/null");
+		(void)close(null);
+	}
 	if (o->retry_filter == NULL)
 		become(cfg, "qadmin", "retry", "--all", "--yes");
 	buf_addf(&glob, "%s=*", o->retry_filter);

@@ -294,6 +294,12 @@ told delay "delayed later@$other 4.2.0 orcpt=None envid=None $H"
 has "delay: until when" "$dsn" '^Will-Retry-Until: '
 has "delay: nothing to do" "$dsn" 'You need not do anything'
 ok "delay: it is in the file" grep -aq '^delayed ' "$T"/emc/spool/queue/*
+"$FACTEUR" -C "$T/emc" why $jb >"$T/why"
+is "why says so of the one that was reported, not of the other" \
+    "$(grep -a 'To <later\|takes longer' "$T/why" | sed 's/.*Z  //; s/:.*//')" \
+    "To <later@$other>
+the sender was told that it takes longer
+To <later2@$other>"
 late() {
 	"$FACTEUR" -C "$T/emc" retry --all >/dev/null
 	arrived emc $jb $((n_jb + 1))

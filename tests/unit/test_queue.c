@@ -31,6 +31,26 @@ retries_wait_5_10_20_40_80_160_minutes_then_4_hours(void **state)
 }
 
 static void
+attempts_by_hand_do_not_make_the_next_one_late(void **state)
+{
+	struct env_rcpt r = { .attempts = 0 };
+	double chance;
+
+	(void)state;
+	/* Left alone it waits as the table says, whatever chance did. */
+	for (int low = 0; low < 2; low++)
+		for (r.attempts = 1, r.tried = 0; r.attempts < 10; r.attempts++) {
+			chance = low ? 0.0 : 0.5;
+			assert_int_equal(retry_after_ms(&r, chance),
+			    retry_delay_ms(r.attempts, chance));
+			r.tried += 1000 * retry_after_ms(&r, chance);
+		}
+	/* Tried ten times within a minute, it comes again in 5 or 6. */
+	r.tried = 60 * 1000000;
+	assert_in_range(retry_after_ms(&r, 0.5), 5 * 60000, 7 * 60000);
+}
+
+static void
 retries_are_spread_by_a_fifth_both_ways(void **state)
 {
 	(void)state;
@@ -241,6 +261,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(retries_wait_5_10_20_40_80_160_minutes_then_4_hours),
+		cmocka_unit_test(attempts_by_hand_do_not_make_the_next_one_late),
 		cmocka_unit_test(retries_are_spread_by_a_fifth_both_ways),
 		cmocka_unit_test(messages_come_out_in_the_order_they_are_due),
 		cmocka_unit_test(bounce_tells_people_and_programs_who_failed_and_why),
