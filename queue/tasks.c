@@ -98,8 +98,9 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		return;
 	}
 	forced = a->forced && site_probe_now(&s->flow, now);
-	if (!forced && (site_closed_until(&s->flow, now) > 0 ||
-	    s->small >= enough(s))) {
+	/* A retry of thousands waits closed, too: open, they would leave no room for the mail of others. */
+	if ((!forced && site_closed_until(&s->flow, now) > 0) ||
+	    s->small >= enough(s)) {
 		if (!outcome_waited(a, n, s, now))
 			park_rcpt(a, n, s);
 		return;

@@ -154,10 +154,12 @@ active_begin(struct msg *m)
 	struct site *caller;
 	struct active *a;
 
-	if (!sched_leaves(m, false, now, &caller))
+	if (!sched_leaves(m, m->forced, now, &caller))
 		return;
 	a = xcalloc(1, sizeof(*a));
 	a->msg = m;
+	a->forced = m->forced;
+	m->forced = false;
 	a->caller = caller;
 	m->active = a;
 	a->work = xcalloc(l->nrcpts, sizeof(*a->work));
@@ -535,6 +537,37 @@ retries_leave_half_of_the_slots_to_new_mail(void **state)
 }
 
 static void
+retry_everything(struct msg *m, void *arg)
+{
+	(void)arg;
+	if (m->active != NULL)
+		return;
+	m->forced = true;
+	msg_due(m, now);
+}
+
+static void
+retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs(void **state)
+{
+	unsigned fresh_one;
+
+	(void)state;
+	add_place("hangs.example", live, 5 * MINUTE);
+	add_place("lives.example", live, 100);
+	for (unsigned i = 0; i < 2 * ACTIVE_MAX; i++)
+		add_letter("hangs.example", 1, 0);
+	run_until(SECOND);
+	msg_each(retry_everything, NULL);
+	run_until(2 * SECOND);
+	print_message("%u of %d places taken after retry --all\n", Q.nactive,
+	    ACTIVE_MAX);
+	assert_in_range(Q.nactive, 1, 100);
+	fresh_one = add_letter("lives.example", 1, 2 * SECOND);
+	run_until(3 * SECOND);
+	assert_true(letters[fresh_one].done_at >= 0);
+}
+
+static void
 mail_that_waits_at_a_domain_follows_it_to_its_site(void **state)
 {
 	/* What is known of a domain outlives a scene: each has its own. */
@@ -671,6 +704,7 @@ main(void)
 		SCENE(twenty_slow_sites_do_not_slow_a_fast_one),
 		cmocka_unit_test(an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest),
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
+		SCENE(retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs),
 		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
 		SCENE(forty_domains_of_one_provider_share_its_window),
 		SCENE(a_relay_host_is_found_in_the_sites_file_by_its_name),
