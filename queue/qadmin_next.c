@@ -184,6 +184,32 @@ next_at(struct why *w, const struct env_rcpt *r, int64_t due)
 	}
 }
 
+/* Its site would take it, but all deliveries that may run are at other sites. */
+static void
+say_full(struct why *w, const char *site)
+{
+	struct sites_view v;
+	const struct site_view *mine = NULL;
+	int64_t running = 0, most;
+	bool local;
+
+	sites_ask(&w->control, NULL, &v);
+	for (size_t i = 0; i < v.n; i++)
+		if (strcmp(v.v[i].key, site) == 0)
+			mine = &v.v[i];
+	for (size_t i = 0; i < v.n && mine != NULL; i++)
+		if (strcmp(v.v[i].kind, mine->kind) == 0)
+			running += v.v[i].running;
+	local = mine != NULL && strcmp(mine->kind, "local") == 0;
+	most = local ? w->cfg->local_concurrency : w->cfg->remote_concurrency;
+	if (mine != NULL && mine->running < mine->window && running >= most)
+		printf("    As many deliveries as may run at once are under "
+		    "way (%s_concurrency = %lld); its turn comes when one of "
+		    "them ends.\n", local ? "local" : "remote",
+		    (long long)most);
+	sites_view_release(&v);
+}
+
 static void
 next_step(struct why *w, const struct why_rcpt *s)
 {
@@ -201,6 +227,8 @@ next_step(struct why *w, const struct why_rcpt *s)
 	print_bare(s->site);
 	printf(".\n");
 	(void)why_site(w, s->site);
+	if (strcmp(s->step, "waiting") == 0)
+		say_full(w, s->site);
 }
 
 static void

@@ -47,6 +47,7 @@ while (my $c = $l->accept) {
 	while (<$c>) {
 		if (/^RCPT TO:<([a-z]+)/i) {
 			exit 0 if $1 eq 'drop';
+			next if $1 eq 'hang';	# and not a word more
 			print $c ($say{$1} // '250 2.1.5 ok') . "\r\n";
 		} elsif (/^DATA/i) {
 			print $c "354 go\r\n";
@@ -157,4 +158,15 @@ ok "given up by hand" wait_for 10 says \
 tool rm --recipient drop@fake.example
 to=drop@fake.example
 ok "removed" wait_for 10 says 'taken out of queue/ by hand'
+# ---- no room for one more ----
+site_stop emc
+echo 'remote_concurrency = 1' >>"$T/emc/facteur.conf"
+site_start emc
+send hang@fake.example
+to=hang@fake.example
+ok "under way" wait_for 10 says 'it is being delivered at this moment, to '
+send room@dead.example
+to=room@dead.example
+ok "no room: whose turn it is not, though the site is open" wait_for 10 says \
+    'As many .* as may run at once are under way (remote_concurrency = 1)'
 done_testing
