@@ -76,11 +76,31 @@ paragraph(struct buf *out, const char *text)
 	buf_release(&clean);
 }
 
+/* Is it the owner of a list who reads this, not who wrote the message? */
+static bool
+is_owner(const struct dsn *d)
+{
+	return strcmp(d->sender, d->env->sender) != 0;
+}
+
+/* Of an address behind another one the reader may never have heard. */
+static const char *
+advice_behind(const struct dsn *d, const char *status)
+{
+	if (strncmp(status, "5.1.", 4) != 0 && strcmp(status, "5.4.4") != 0)
+		return advice(status);
+	return is_owner(d) ? "Please take that address off the list, or mend "
+	    "it." : "Not you, but who looks after the address above can mend "
+	    "that.";
+}
+
 static void
 put_failure(const struct dsn *d, const struct env_rcpt *r, struct buf *out)
 {
 	struct buf text = BUF_INIT, status = BUF_INIT;
 	const char *say;
+	bool behind = r->parent != 0 && strcasecmp(r->addr,
+	    d->env->rcpts[r->parent - 1].addr) != 0;
 
 	if (r->host != NULL)
 		buf_addf(&text, "%s%s: ", r->host,
@@ -90,7 +110,8 @@ put_failure(const struct dsn *d, const struct env_rcpt *r, struct buf *out)
 	paragraph(out, buf_str(&text));
 	dsn_status(d, r, &status);
 	if (d->kind == DSN_FAILED &&
-	    (say = advice(buf_str(&status))) != NULL)
+	    (say = behind ? advice_behind(d, buf_str(&status)) :
+	    advice(buf_str(&status))) != NULL)
 		paragraph(out, say);
 	buf_release(&text);
 	buf_release(&status);
@@ -143,7 +164,7 @@ put_opening(const struct dsn *d, struct buf *out)
 	buf_addf(out, "This is the mail system of %s.\n\n%s of ",
 	    d->cfg->hostname, *d->sender == '\0' ?
 	    "A report about a message that cannot be delivered," :
-	    "Your message");
+	    is_owner(d) ? "A message to a list of yours," : "Your message");
 	date_rfc5322(out, (time_t)(d->env->arrived / 1000000));
 	buf_addf(out, " (%s)\n", d->id);
 	switch (d->kind) {
@@ -163,7 +184,8 @@ static void
 put_closing(const struct dsn *d, struct buf *out)
 {
 	const char *what = dsn_headers_only(d) ?
-	    "The header of your message" : "What you sent";
+	    is_owner(d) ? "Its header" : "The header of your message" :
+	    is_owner(d) ? "The message" : "What you sent";
 
 	if (*d->sender == '\0') {
 		buf_adds(out, "\nIts sender has no address to tell, so it "

@@ -26,13 +26,31 @@ dsn_is_ascii(const char *s, size_t len)
 	return true;
 }
 
+/* The length of a character of UTF-8 that turns the text around, ends its line or controls a terminal; 0: it is none. */
+static size_t
+unsafe_len(const char *s)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f)
+		return 2;		/* C1 */
+	if (u[0] == 0xe2 && ((u[1] == 0x80 && u[2] >= 0xa8 && u[2] <= 0xae) ||
+	    (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9)))
+		return 3;		/* U+2028 to 202E, 2066 to 2069 */
+	return 0;
+}
+
 void
 dsn_put_text(struct buf *out, const char *text, bool utf8)
 {
 	for (size_t i = 0; text[i] != '\0' && i < FIELD_MAX; i++) {
 		unsigned char c = (unsigned char)text[i];
+		size_t unsafe = utf8 ? unsafe_len(text + i) : 0;
 
-		if (c < 0x20 || c == 0x7f)
+		if (unsafe > 0) {
+			i += unsafe - 1;
+			c = '?';
+		} else if (c < 0x20 || c == 0x7f)
 			c = ' ';
 		else if (c > 0x7f && !utf8)
 			c = '?';

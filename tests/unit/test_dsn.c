@@ -56,21 +56,27 @@ assert_goes_to(const struct envelope *env, enum dsn_kind kind,
 	buf_release(&to);
 }
 
-/* The report as text. */
+/* The report as text, as this sender, or owner of a list, gets it. */
 static void
-compose(const struct envelope *env, enum dsn_kind kind, const char *text,
-    int64_t size, struct buf *out)
+compose_for(const struct envelope *env, const char *sender,
+    enum dsn_kind kind, const char *text, int64_t size, struct buf *out)
 {
 	int fd = memfd_create("original", MFD_CLOEXEC);
 	struct dsn d = { .kind = kind, .cfg = &cfg, .env = env,
-	    .id = "0000000000000001", .sender = env->sender,
-	    .to = env->sender, .fd = fd, .size = size, .now = NOON + HOUR };
+	    .id = "0000000000000001", .sender = sender, .to = sender, .fd = fd, .size = size, .now = NOON + HOUR };
 
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	assert_int_equal(ftruncate(fd, size), 0);
 	buf_reset(out);
 	assert_int_equal(dsn_compose(&d, out), 0);
 	close(fd);
+}
+
+static void
+compose(const struct envelope *env, enum dsn_kind kind, const char *text,
+    int64_t size, struct buf *out)
+{
+	compose_for(env, env->sender, kind, text, size, out);
 }
 
 static void
@@ -267,6 +273,53 @@ utf8_takes_other_forms_only_where_it_is_needed(void **state)
 }
 
 static void
+a_reply_cannot_turn_the_text_of_a_report_around(void **state)
+{
+	struct envelope env;
+	struct env_rcpt *r;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	envelope_new(&env, "a@b.example");
+	r = add(&env, "x@y.example", RCPT_FAILED, 0);
+	r->text = xstrdup("550 no\xe2\x80\xae" "1\xe2\x81\xa6" "2\xe2\x80\xa8"
+	    "3\xc2\x9b" "4 \xc3\xa9t\xc3\xa9 \xe2\x82\xac \xe2\x80");
+	compose(&env, DSN_FAILED, hello, sizeof(hello) - 1, &out);
+	assert_non_null(strstr(buf_str(&out),
+	    " 550 no?1?2?3?4 \xc3\xa9t\xc3\xa9 \xe2\x82\xac"));
+	buf_release(&out);
+	envelope_release(&env);
+}
+
+static void
+who_reads_a_report_is_told_what_he_can_do(void **state)
+{
+	struct envelope env;
+	struct env_rcpt *r;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	envelope_new(&env, "a@b.example");
+	add(&env, "list@b.example", RCPT_DONE, 0);
+	r = add(&env, "x@y.example", RCPT_FAILED, 0);
+	r->parent = 1;
+	r->text = xstrdup("550 5.1.1 no such user");
+	compose(&env, DSN_FAILED, hello, sizeof(hello) - 1, &out);
+	assert_non_null(strstr(buf_str(&out), "\nYour message of "));
+	assert_non_null(strstr(buf_str(&out), " Not you, but who looks"));
+	assert_null(strstr(buf_str(&out), "typing"));
+	env.rcpts[1].from = xstrdup("owner-list@b.example");
+	compose_for(&env, "owner-list@b.example", DSN_FAILED, hello,
+	    sizeof(hello) - 1, &out);
+	assert_non_null(strstr(buf_str(&out),
+	    "\nA message to a list of yours, of "));
+	assert_non_null(strstr(buf_str(&out), " take that address off"));
+	assert_non_null(strstr(buf_str(&out), "\nThe message is attached."));
+	buf_release(&out);
+	envelope_release(&env);
+}
+
+static void
 a_hostile_message_id_is_not_repeated(void **state)
 {
 	static const char *const bad[] = {
@@ -300,6 +353,8 @@ main(void)
 		cmocka_unit_test(the_status_has_the_class_of_the_report),
 		cmocka_unit_test(only_headers_of_what_is_large_or_late_go_back),
 		cmocka_unit_test(utf8_takes_other_forms_only_where_it_is_needed),
+		cmocka_unit_test(a_reply_cannot_turn_the_text_of_a_report_around),
+		cmocka_unit_test(who_reads_a_report_is_told_what_he_can_do),
 		cmocka_unit_test(a_hostile_message_id_is_not_repeated),
 	};
 
