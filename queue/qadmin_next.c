@@ -202,11 +202,18 @@ say_full(struct why *w, const char *site)
 			running += v.v[i].running;
 	local = mine != NULL && strcmp(mine->kind, "local") == 0;
 	most = local ? w->cfg->local_concurrency : w->cfg->remote_concurrency;
-	if (mine != NULL && mine->running < mine->window && running >= most)
+	if (mine == NULL || mine->running >= mine->window)
+		;		/* its own window keeps it waiting */
+	else if (running >= most)
 		printf("    As many deliveries as may run at once are under "
 		    "way (%s_concurrency = %lld); its turn comes when one of "
 		    "them ends.\n", local ? "local" : "remote",
 		    (long long)most);
+	else if (!local && running >= most - most / 10)
+		printf("    %lld of %lld deliveries are under way "
+		    "(remote_concurrency), and what is left is kept for hosts "
+		    "that answered when they were last asked.\n",
+		    (long long)running, (long long)most);
 	sites_view_release(&v);
 }
 

@@ -102,6 +102,21 @@ has_its_share(const struct site *s)
 	return s->flow.running >= free * (unsigned)speed;
 }
 
+/*
+ * The last tenth is for sites that answered when they were last asked: a
+ * hundred hosts that hang, or that nobody knows yet, leave them a way out.
+ */
+static bool
+has_a_slot(const struct site *s)
+{
+	unsigned all = slots(s->kind);
+	bool answers = s->flow.round_trip > 0 && s->flow.failing_since == 0;
+
+	if (s->kind == SITE_REMOTE && !answers)
+		all -= all / 10;
+	return Q.running[s->kind] < all;
+}
+
 enum start { STARTED, NOT_NOW, STALLED };
 
 static enum start
@@ -110,7 +125,7 @@ start_one(struct site *s, int64_t now)
 	enum turn turn;
 	struct task *t;
 
-	if (Q.running[s->kind] >= slots(s->kind) || has_its_share(s) ||
+	if (!has_a_slot(s) || has_its_share(s) ||
 	    (t = next_task(s, &turn)) == NULL)
 		return NOT_NOW;
 	t->started = now;

@@ -61,7 +61,7 @@ struct event {
 static int64_t now;
 static struct letter *letters;
 static unsigned nletters;
-static struct place places[64];
+static struct place places[128];
 static unsigned nplaces;
 static struct event *events;		/* a heap by `at` */
 static unsigned nevents, events_cap;
@@ -568,6 +568,31 @@ retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs(void **state)
 }
 
 static void
+a_hundred_hosts_that_hang_leave_room_for_those_that_answer(void **state)
+{
+	static char names[110][32];
+	unsigned before, after;
+
+	(void)state;
+	add_place("lives.example", live, 100);
+	before = add_letter("lives.example", 1, 0);
+	run_until(SECOND);
+	assert_true(letters[before].done_at >= 0);
+	for (unsigned i = 0; i < 110; i++) {
+		snprintf(names[i], sizeof(names[i]), "hangs%u.example", i);
+		add_place(names[i], live, 5 * MINUTE);
+		add_letter(names[i], 1, 2 * SECOND);
+	}
+	run_until(3 * SECOND);
+	print_message("%u of 100 slots at hosts that hang\n",
+	    Q.running[SITE_REMOTE]);
+	after = add_letter("lives.example", 1, 3 * SECOND);
+	run_until(4 * SECOND);
+	assert_true(letters[after].done_at >= 0);
+	run_until(HOUR);
+}
+
+static void
 mail_that_waits_at_a_domain_follows_it_to_its_site(void **state)
 {
 	/* What is known of a domain outlives a scene: each has its own. */
@@ -705,6 +730,7 @@ main(void)
 		cmocka_unit_test(an_administrator_who_says_retry_is_not_told_to_wait_for_a_rest),
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
 		SCENE(retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs),
+		SCENE(a_hundred_hosts_that_hang_leave_room_for_those_that_answer),
 		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
 		SCENE(forty_domains_of_one_provider_share_its_window),
 		SCENE(a_relay_host_is_found_in_the_sites_file_by_its_name),
