@@ -1,7 +1,8 @@
 /*
  * dsn.h - reports on what became of a message (RFC 3461, RFC 3464): who is
- * told what (dsn.c), the text (dsn_text.c: the parts; dsn_people.c,
- * dsn_fields.c: the first two of them), and its way to inject (report.c).
+ * told what (dsn.c), of whom (dsn_alias.c), the text (dsn_text.c: the parts;
+ * dsn_people.c, dsn_fields.c: the first two of them), and its way to inject
+ * (report.c).
  */
 #ifndef QUEUE_DSN_H
 #define QUEUE_DSN_H
@@ -52,6 +53,26 @@ bool	dsn_may_hear_success(const struct config *, const struct envelope *);
 int64_t	dsn_delay_left(const struct config *, const struct envelope *, int64_t now);
 /* NOTIFY of what an alias leads to (RFC 3461 section 5.2.7): for its only target, else for each of several. */
 unsigned dsn_inherited(unsigned notify, bool only);
+
+/* ---- dsn_alias.c ---- */
+/* One address that a report speaks of. */
+struct dsn_entry {
+	struct env_rcpt r;	/* strings are borrowed; good during the call */
+	bool	hidden;		/* r is the story of an address behind r.addr, whose name, and that of its host, stand nowhere in it */
+	bool	several;	/* more than one is behind it */
+	bool	utf8;		/* dsn_is_global() */
+};
+/*
+ * Calls fn for each, once for all that are behind the same address: for the
+ * one whose failure tells most.
+ */
+void	dsn_each(const struct dsn *, void (*fn)(const struct dsn *, const struct dsn_entry *, struct buf *), struct buf *out);
+/*
+ * The address that the reader of this report knows r by: the alias he wrote
+ * to, or, if a list has led there, the member that is its owner's.  r itself
+ * where nothing stands before it, and for postmaster.
+ */
+const struct env_rcpt *dsn_written(const struct dsn *, const struct env_rcpt *);
 
 /* ---- dsn_text.c ---- */
 /*

@@ -104,12 +104,13 @@ retry_until(const struct dsn *d, const struct env_rcpt *r)
 }
 
 static void
-put_recipient(const struct dsn *d, const struct env_rcpt *r, bool utf8,
-    struct buf *out)
+put_recipient(const struct dsn *d, const struct dsn_entry *e, struct buf *out)
 {
-	size_t host = r->host != NULL ? strcspn(r->host, "[") : 0;
+	const struct env_rcpt *r = &e->r;
+	size_t host = r->host != NULL && !e->hidden ?
+	    strcspn(r->host, "[") : 0;
 	const char *text;
-	bool reply = dsn_last_reply(r, &text);
+	bool reply = dsn_last_reply(r, &text), utf8 = e->utf8;
 
 	buf_addc(out, '\n');
 	text_field(out, "Original-Recipient", r->orcpt, utf8);
@@ -146,8 +147,5 @@ dsn_fields(const struct dsn *d, struct buf *out)
 		text_field(out, "Original-Envelope-Id", d->env->envid, utf8);
 	date_field(out, "Arrival-Date", d->env->arrived);
 	buf_addf(out, "X-Facteur-ID: %s\n", d->id);
-	for (unsigned i = 0; i < d->env->nrcpts; i++)
-		if (dsn_reports(d->env, d->kind, d->sender,
-		    &d->env->rcpts[i]))
-			put_recipient(d, &d->env->rcpts[i], utf8, out);
+	dsn_each(d, put_recipient, out);
 }

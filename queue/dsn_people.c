@@ -95,12 +95,13 @@ advice_behind(const struct dsn *d, const char *status)
 }
 
 static void
-put_failure(const struct dsn *d, const struct env_rcpt *r, struct buf *out)
+put_failure(const struct dsn *d, const struct dsn_entry *e, struct buf *out)
 {
+	const struct env_rcpt *r = &e->r;
 	struct buf text = BUF_INIT, status = BUF_INIT;
 	const char *say;
-	bool behind = r->parent != 0 && strcasecmp(r->addr,
-	    d->env->rcpts[r->parent - 1].addr) != 0;
+	bool behind = e->hidden || (r->parent != 0 && strcasecmp(r->addr,
+	    d->env->rcpts[r->parent - 1].addr) != 0);
 
 	if (r->host != NULL)
 		buf_addf(&text, "%s%s: ", r->host,
@@ -144,18 +145,21 @@ put_success(const struct env_rcpt *r, struct buf *out)
 }
 
 static void
-put_recipient(const struct dsn *d, const struct env_rcpt *r, struct buf *out)
+put_recipient(const struct dsn *d, const struct dsn_entry *e, struct buf *out)
 {
+	const struct env_rcpt *r = &e->r;
 	const struct env_rcpt *parent = r->parent == 0 ? NULL :
 	    &d->env->rcpts[r->parent - 1];
 
 	buf_addf(out, "\n<%s>\n", r->addr);
 	if (parent != NULL && strcasecmp(parent->addr, r->addr) != 0)
 		buf_addf(out, "    (behind <%s>)\n", parent->addr);
+	if (e->hidden && e->several)
+		buf_adds(out, "    (some of the addresses behind it)\n");
 	if (d->kind == DSN_SUCCESS)
 		put_success(r, out);
 	else
-		put_failure(d, r, out);
+		put_failure(d, e, out);
 }
 
 static void
@@ -215,9 +219,6 @@ void
 dsn_people(const struct dsn *d, struct buf *out)
 {
 	put_opening(d, out);
-	for (unsigned i = 0; i < d->env->nrcpts; i++)
-		if (dsn_reports(d->env, d->kind, d->sender,
-		    &d->env->rcpts[i]))
-			put_recipient(d, &d->env->rcpts[i], out);
+	dsn_each(d, put_recipient, out);
 	put_closing(d, out);
 }

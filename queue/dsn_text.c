@@ -80,8 +80,10 @@ dsn_is_global(const struct dsn *d)
 	for (unsigned i = 0; i < d->env->nrcpts; i++) {
 		const struct env_rcpt *r = &d->env->rcpts[i];
 
-		if (dsn_reports(d->env, d->kind, d->sender, r) &&
-		    (!is_ascii(r->addr) || !is_ascii(r->orcpt)))
+		if (!dsn_reports(d->env, d->kind, d->sender, r))
+			continue;
+		r = dsn_written(d, r);
+		if (!is_ascii(r->addr) || !is_ascii(r->orcpt))
 			return true;
 	}
 	return false;

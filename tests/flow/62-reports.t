@@ -96,7 +96,8 @@ class Session(socketserver.StreamRequestHandler):
             if verb == b'EHLO':
                 self.say('250-other\r\n250-8BITMIME\r\n250 SMTPUTF8')
             elif b'RCPT TO:<full' in line:
-                self.say('552 5.2.2 mailbox full')
+                self.say('552 5.2.2 %s mailbox full' %
+                    line.split()[1][3:].decode('utf-8', 'replace'))
             elif b'RCPT TO:<later' in line:
                 self.say('451 4.2.0 not now')
             elif verb == b'DATA':
@@ -140,6 +141,8 @@ user_new yahoo $billy "$PASS"
 cat >"$T/emc/aliases" <<END
 one: $billy
 both: $marie, ok@$other
+boss: full-secret@$other, later-secret@$other
+team: full-one@$other, full-two@$other, $marie
 list: $billy, full@$other
 owner-list: $marie
 postmaster: $marie
@@ -245,7 +248,7 @@ bounces "a bounce parser finds both, and why" \
 full2@$other 5.2.2 over_quota"
 untold "one report for both"
 is "failed: nothing of the others" "$(grep -aEc 'full[34]@|marie@' "$dsn")" 0
-has "failed: what was said" "$dsn" 'said: 552 5.2.2 mailbox full'
+has "failed: what was said" "$dsn" 'said: 552 5.2.2 <full@'
 has "failed: what to do" "$dsn" 'The mailbox is full'
 has "failed: all of the message" "$dsn" '^na.*ve'
 {
@@ -259,6 +262,36 @@ told "a large one" "failed full@$other 5.2.2 orcpt=None envid=None $H"
 cp "$T/small" "$T/m"
 ok "headers are enough" smtp "MAIL FROM:<$jb> RET=HDRS" "RCPT TO:<full@$other>"
 told "RET=HDRS" "failed full@$other 5.2.2 orcpt=None envid=None $H"
+
+# Aliases: who writes to one does not learn where it leads; who runs it does.
+nowhere() {		# NAME WORD: not in the report
+	is "$1" "$(sed '/^Return-Path/d' "$dsn" | grep -aic "$2")" 0
+}
+ok "to an alias that fails" smtp "MAIL FROM:<$jb>" \
+    "RCPT TO:<boss@emc.fr> ORCPT=rfc822;b@emc.fr NOTIFY=FAILURE"
+told alias "failed boss@emc.fr 5.2.2 orcpt=rfc822;b@emc.fr envid=None message/rfc822"
+nowhere "alias: not whom it is for" secret
+nowhere "alias: nor where" "$other"
+has "alias: what was said" "$dsn" 'another mail server said: 552 5.2.2 <boss@emc'
+has "alias: that not all is lost" "$dsn" '(some of the addresses behind it)'
+bounces "a bounce parser finds the alias" "b@emc.fr 5.2.2 over_quota"
+"$FACTEUR" -C "$T/emc" why boss@emc.fr >"$T/why"
+has "the administrator sees it all" "$T/why" \
+    "To <full-secret@$other>, which <boss@emc.fr> leads to: failed"
+has "and what was said" "$T/why" "<full-secret@$other> mailbox full"
+ok "the other one is not needed any more" \
+    "$FACTEUR" -C "$T/emc" rm --recipient later-secret@$other
+ok "to an alias of which two fail" smtp "MAIL FROM:<$jb>" \
+    "RCPT TO:<team@emc.fr>"
+told "an alias of three" \
+    "failed team@emc.fr 5.2.2 orcpt=None envid=None message/rfc822"
+ok "to an alias that takes longer" smtp "MAIL FROM:<$jb>" \
+    "RCPT TO:<boss@emc.fr> NOTIFY=DELAY"
+told "an alias, delayed" \
+    "delayed boss@emc.fr 4.2.0 orcpt=None envid=None $H"
+nowhere "delay: not whom it is for" secret
+ok "nor is that one" \
+    "$FACTEUR" -C "$T/emc" rm --recipient later-secret@$other
 
 # A name that is not ASCII: RFC 6533.
 ok "to a name in UTF-8" smtp "MAIL FROM:<$jb> SMTPUTF8" \

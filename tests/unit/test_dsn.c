@@ -319,6 +319,160 @@ who_reads_a_report_is_told_what_he_can_do(void **state)
 	envelope_release(&env);
 }
 
+static struct env_rcpt *
+behind(struct envelope *env, unsigned parent, const char *addr,
+    const char *host, const char *text)
+{
+	struct env_rcpt *r = add(env, addr, RCPT_FAILED, 0);
+
+	r->parent = parent;
+	r->host = host == NULL ? NULL : xstrdup(host);
+	r->text = xstrdup(text);
+	return r;
+}
+
+static unsigned
+count(const struct buf *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *p = buf_str(text); (p = strcasestr(p, word)) != NULL;
+	    p += strlen(word))
+		n++;
+	return n;
+}
+
+static void
+who_wrote_to_an_alias_does_not_learn_where_it_leads(void **state)
+{
+	static const char *const says[] = {
+		"550 5.1.1 <Secret@Far.example>: no such user",
+		"550 5.1.1 secret@far.example unknown at mx1.far.example[192.0.2.9]",
+		"550 5.1.1 b-secret=far.example@far.example is not here",
+		"550 5.1.1 see http://help.far.example/?u=secret%40far.example",
+		"550 5.1.1 secret@inner, rcpt=secret@x are gone (192.0.2.9)",
+		"5.4.4 far.example has no mail server",
+		"4.4.7 given up; hub.other.example said: 451 4.7.1 "
+		    "RCPT TO:<secret@far.example> hub.other.example",
+	};
+	struct envelope env;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		envelope_new(&env, "a@b.example");
+		env.auth = xstrdup("a@b.example");
+		add(&env, "boss@emc.fr", RCPT_DONE, 0)->orcpt =
+		    xstrdup("rfc822;b@c.example");
+		add(&env, "deputy@emc.fr", RCPT_DONE, 0)->parent = 1;
+		behind(&env, 2, "secret@far.example", i < 5 ?
+		    "mx1.far.example[192.0.2.9]" : i == 6 ?
+		    "hub.other.example[192.0.2.9]" : NULL, says[i]);
+		compose(&env, DSN_FAILED, hello, sizeof(hello) - 1, &out);
+		assert_int_equal(count(&out, "secret"), 0);
+		assert_int_equal(count(&out, "far.example"), 0);
+		assert_int_equal(count(&out, "hub.other"), 0);
+		assert_int_equal(count(&out, "deputy"), 0);
+		assert_int_equal(count(&out, "192.0.2.9"), 0);
+		assert_int_equal(count(&out, "Remote-MTA"), 0);
+		assert_int_equal(count(&out, "some of"), 0);
+		assert_int_equal(count(&out, "\nOriginal-Recipient: "
+		    "rfc822;b@c.example\n"
+		    "Final-Recipient: rfc822; boss@emc.fr\n"), 1);
+		assert_int_equal(count(&out, "\n<boss@emc.fr>\n"), 1);
+		env.rcpts[2].state = RCPT_PENDING;
+		compose(&env, DSN_DELAYED, hello, sizeof(hello) - 1, &out);
+		assert_int_equal(count(&out, "secret"), 0);
+		assert_int_equal(count(&out, "far.example"), 0);
+		assert_int_equal(count(&out, "Action: delayed"), 1);
+		envelope_release(&env);
+	}
+	buf_release(&out);
+}
+
+static void
+all_that_fails_behind_an_alias_is_one_entry(void **state)
+{
+	struct envelope env;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	envelope_new(&env, "a@b.example");
+	add(&env, "team@emc.fr", RCPT_DONE, 0);
+	add(&env, "x@far.example", RCPT_FAILED, 0)->text =
+	    xstrdup("550 5.1.1 <x@far.example> unknown");
+	behind(&env, 1, "one@far.example", "mx[192.0.2.9]", "550 no");
+	behind(&env, 1, "two@far.example", "mx[192.0.2.9]",
+	    "552 5.2.2 <two@far.example> is full");
+	behind(&env, 1, "three@far.example", NULL,
+	    "4.4.7 not delivered in 5 days");
+	add(&env, "four@far.example", RCPT_DONE, 0)->parent = 1;
+	compose(&env, DSN_FAILED, hello, sizeof(hello) - 1, &out);
+	assert_int_equal(count(&out, "Final-Recipient"), 2);
+	assert_int_equal(count(&out, "\n<team@emc.fr>\n"
+	    "    (some of the addresses behind it)\n"
+	    "    another mail server said: "
+	    "552 5.2.2 <team@emc.fr> is full\n"), 1);
+	assert_int_equal(count(&out, "\nFinal-Recipient: rfc822; team@emc.fr\n"
+	    "Action: failed\nStatus: 5.2.2\n"
+	    "Diagnostic-Code: smtp; 552 5.2.2 <team@emc.fr> is full\n"), 1);
+	/* What he wrote himself he may read. */
+	assert_int_equal(count(&out, "<x@far.example> unknown"), 2);
+	assert_int_equal(count(&out, "one@") + count(&out, "two@") +
+	    count(&out, "three@") + count(&out, "four@"), 0);
+	buf_release(&out);
+	envelope_release(&env);
+}
+
+static void
+an_owner_knows_his_members_but_not_who_is_behind_them(void **state)
+{
+	static const char owner[] = "owner-list@emc.fr";
+	struct envelope env;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	/* Even if it is he who wrote to the list. */
+	for (unsigned i = 0; i < 2; i++) {
+		envelope_new(&env, i == 0 ? "a@b.example" : owner);
+		add(&env, "list@emc.fr", RCPT_DONE, 0);
+		add(&env, "boss@emc.fr", RCPT_DONE, 0)->parent = 1;
+		behind(&env, 2, "secret@far.example", "mx[192.0.2.9]",
+		    "550 5.1.1 secret@far.example");
+		behind(&env, 1, "member@far.example", "mx[192.0.2.9]",
+		    "550 5.1.1 member@far.example");
+		for (unsigned n = 1; n < 4; n++)
+			env.rcpts[n].from = xstrdup(owner);
+		compose_for(&env, owner, DSN_FAILED, hello, sizeof(hello) - 1,
+		    &out);
+		assert_int_equal(count(&out, "secret"), 0);
+		assert_int_equal(count(&out, "\n<boss@emc.fr>\n"
+		    "    (behind <list@emc.fr>)\n"), 1);
+		assert_int_equal(count(&out,
+		    "Final-Recipient: rfc822; member@far.example"), 1);
+		assert_int_equal(count(&out, "Remote-MTA: dns; mx\n"), 1);
+		envelope_release(&env);
+	}
+	buf_release(&out);
+}
+
+static void
+postmaster_may_know_where_a_lost_report_went(void **state)
+{
+	struct envelope env;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	envelope_new(&env, "");
+	add(&env, "boss@emc.fr", RCPT_DONE, 0);
+	behind(&env, 1, "secret@far.example", "mx[192.0.2.9]", "550 5.1.1 no");
+	compose(&env, DSN_FAILED, hello, sizeof(hello) - 1, &out);
+	assert_int_equal(count(&out,
+	    "Final-Recipient: rfc822; secret@far.example"), 1);
+	buf_release(&out);
+	envelope_release(&env);
+}
+
 static void
 a_hostile_message_id_is_not_repeated(void **state)
 {
@@ -355,6 +509,10 @@ main(void)
 		cmocka_unit_test(utf8_takes_other_forms_only_where_it_is_needed),
 		cmocka_unit_test(a_reply_cannot_turn_the_text_of_a_report_around),
 		cmocka_unit_test(who_reads_a_report_is_told_what_he_can_do),
+		cmocka_unit_test(who_wrote_to_an_alias_does_not_learn_where_it_leads),
+		cmocka_unit_test(all_that_fails_behind_an_alias_is_one_entry),
+		cmocka_unit_test(an_owner_knows_his_members_but_not_who_is_behind_them),
+		cmocka_unit_test(postmaster_may_know_where_a_lost_report_went),
 		cmocka_unit_test(a_hostile_message_id_is_not_repeated),
 	};
 
