@@ -62,6 +62,9 @@ sched_park_msg(struct msg *m, struct site *s, int64_t now)
 	msg_due(m, now + EXPIRY_LOOK_MS + arc4random_uniform(EXPIRY_LOOK_MS));
 	if (closed > 0 || s->spread > 0)
 		sleep_add(s, closed > now ? closed : now + SPREAD_TICK_MS);
+	else if (s->small + s->ncoming < enough(s))
+		/* It waited for others until all was over there: nothing may end any more that would call it. */
+		sleep_add(s, now);
 }
 
 void

@@ -26,6 +26,7 @@
 
 struct letter {			/* by number in its ID */
 	const char *domain;
+	const char *also;	/* the last recipient's domain, or NULL: the same */
 	unsigned nrcpts, left;	/* recipients; not yet delivered */
 	unsigned attempts;
 	int64_t	arrives, done_at;
@@ -114,6 +115,13 @@ letter_of(const struct msg *m)
 	return &letters[strtoul(m->id, NULL, 10)];
 }
 
+/* Of recipient i, from 0. */
+static const char *
+domain_of(const struct letter *l, unsigned i)
+{
+	return l->also != NULL && i + 1 == l->nrcpts ? l->also : l->domain;
+}
+
 /* ---- what stands for agent.c and active.c ---- */
 
 struct agent { int unused; };
@@ -171,11 +179,12 @@ active_begin(struct msg *m)
 	for (unsigned i = 0; i < l->nrcpts; i++) {
 		char addr[128];
 
-		snprintf(addr, sizeof(addr), "r%u@%s", i, l->domain);
+		snprintf(addr, sizeof(addr), "r%u@%s", i,
+		    domain_of(l, i));
 		envelope_add(&a->env, addr)->attempts = l->attempts;
 	}
 	for (unsigned i = 0; i < l->nrcpts; i++)
-		sched_add(a, i + 1, site_of_domain(l->domain), now);
+		sched_add(a, i + 1, site_of_domain(domain_of(l, i)), now);
 	active_release(a);
 }
 
@@ -592,6 +601,28 @@ a_hundred_hosts_that_hang_leave_room_for_those_that_answer(void **state)
 	run_until(HOUR);
 }
 
+/*
+ * Its other recipient takes so long that all is over at the site for which
+ * it then waits: nothing ends there any more that would call it.
+ */
+static void
+mail_put_away_for_a_site_that_has_fallen_idle_is_called(void **state)
+{
+	unsigned many[140];
+
+	(void)state;
+	add_place("quick.example", live, 10);
+	add_place("slow.example", live, 20 * SECOND);
+	for (unsigned i = 0; i < 140; i++) {
+		many[i] = add_letter("quick.example", i < 100 ? 1 : 2, 0);
+		if (i >= 100)
+			letters[many[i]].also = "slow.example";
+	}
+	run_until(5 * MINUTE);
+	for (unsigned i = 0; i < 140; i++)
+		assert_true(letters[many[i]].done_at >= 0);
+}
+
 static void
 mail_that_waits_at_a_domain_follows_it_to_its_site(void **state)
 {
@@ -731,6 +762,7 @@ main(void)
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
 		SCENE(retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs),
 		SCENE(a_hundred_hosts_that_hang_leave_room_for_those_that_answer),
+		SCENE(mail_put_away_for_a_site_that_has_fallen_idle_is_called),
 		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
 		SCENE(forty_domains_of_one_provider_share_its_window),
 		SCENE(a_relay_host_is_found_in_the_sites_file_by_its_name),
