@@ -3,7 +3,7 @@
  * for each outcome in SPOOL/history/DAY.  Appended without a flush: after a
  * power cut some lines may be missing, mail never is.
  *
- * Runs in the queue manager.  Way 7 of 8.  From: queue/outcome.c,
+ * Runs in the queue manager (its lines also in history_hand.c).  Way 7 of 8.  From: queue/outcome.c,
  * queue/report.c, queue/scan.c.  To: queue/history_read.c.
  * Nothing here can stop mail: what cannot be written is reported once a day.
  */
@@ -38,8 +38,8 @@ static char	today[HISTORY_DAY + 1];	/* of file */
 static bool	torn;			/* the file does not end with a whole line */
 static bool	complained;		/* today */
 
-static void
-day_of(char out[HISTORY_DAY + 1], int64_t usec)
+void
+history_day_of(char out[HISTORY_DAY + 1], int64_t usec)
 {
 	struct buf b = BUF_INIT;
 
@@ -74,7 +74,7 @@ history_expire(int64_t now)
 	unsigned removed = 0;
 	int n = scandirat(dir, ".", &days, is_day, alphasort);
 
-	day_of(first, now - (Q.cfg->history_days - 1) * DAY_USEC);
+	history_day_of(first, now - (Q.cfg->history_days - 1) * DAY_USEC);
 	for (int i = 0; i < n; i++) {
 		int newer = n - 1 - i;
 
@@ -88,9 +88,8 @@ history_expire(int64_t now)
 		free(days);
 }
 
-/* A line that a power cut or a full disk has torn is ended before the next one. */
-static bool
-ends_torn(int fd)
+bool
+history_ends_torn(int fd)
 {
 	off_t size = lseek(fd, 0, SEEK_END);
 	char last;
@@ -104,7 +103,7 @@ turn_to(int64_t now)
 {
 	char day[HISTORY_DAY + 1];
 
-	day_of(day, now);
+	history_day_of(day, now);
 	if (file != -1 && strcmp(day, today) == 0)
 		return 0;
 	if (strcmp(day, today) != 0)
@@ -118,7 +117,7 @@ turn_to(int64_t now)
 		complain();
 		return -1;
 	}
-	torn = ends_torn(file);
+	torn = history_ends_torn(file);
 	return 0;
 }
 
@@ -189,49 +188,50 @@ begin(struct buf *b, int64_t now, const char *id, enum history_what what)
 }
 
 static void
-add(const char *id, const struct envelope *env, enum history_what what,
+put_line(struct buf *b, int64_t now, const char *id,
+    const struct envelope *env, enum history_what what,
     const struct env_rcpt *r, const char *tls, const char *dsn)
 {
-	int64_t now = date_now_usec();
 	const char *text = r->text;
-	struct buf b = BUF_INIT;
 
-	if (!on || turn_to(now) == -1)
-		return;
-	begin(&b, now, id, what);
-	ctl_add(&b, "to", r->addr);
-	ctl_add(&b, "from", r->from != NULL ? r->from : env->sender);
-	buf_adds(&b, " arrived=");
-	date_iso(&b, env->arrived, 3);
+	begin(b, now, id, what);
+	ctl_add(b, "to", r->addr);
+	ctl_add(b, "from", r->from != NULL ? r->from : env->sender);
+	buf_adds(b, " arrived=");
+	date_iso(b, env->arrived, 3);
 	if (what == HISTORY_BOUNCED) {
-		ctl_add(&b, "dsn", dsn);
+		ctl_add(b, "dsn", dsn);
 		text = "";
 	} else if (what == HISTORY_GONE) {
 		text = by_hand;
 	} else {
-		ctl_addn(&b, "attempts", (int64_t)r->attempts + 1);
-		ctl_add(&b, "host", r->host);
-		ctl_add(&b, "tls", tls);
+		ctl_addn(b, "attempts", (int64_t)r->attempts + 1);
+		ctl_add(b, "host", r->host);
+		ctl_add(b, "tls", tls);
 	}
-	buf_addc(&b, ' ');
-	log_quote(&b, text != NULL ? text : "");
-	ctl_end(&b);
-	put(&b);
-	buf_release(&b);
+	buf_addc(b, ' ');
+	log_quote(b, text != NULL ? text : "");
+	ctl_end(b);
 }
 
 void
 history_add(enum history_what what, const struct active *a,
     const struct env_rcpt *r, const char *tls, const char *dsn)
 {
-	add(a->msg->id, &a->env, what, r, tls, dsn);
+	int64_t now = date_now_usec();
+	struct buf b = BUF_INIT;
+
+	if (!on || turn_to(now) == -1)
+		return;
+	put_line(&b, now, a->msg->id, &a->env, what, r, tls, dsn);
+	put(&b);
+	buf_release(&b);
 }
 
 void
-history_gone(const char *id, const struct envelope *env)
+history_put_gone(struct buf *b, int64_t now, const char *id,
+    const struct envelope *env)
 {
-	int64_t now = date_now_usec();
-	struct buf b = BUF_INIT;
 	bool any = false;
 
 	for (unsigned i = 0; env != NULL && i < env->nrcpts; i++) {
@@ -240,13 +240,24 @@ history_gone(const char *id, const struct envelope *env)
 		if (r->state != RCPT_PENDING && r->state != RCPT_FAILED)
 			continue;
 		any = true;
-		add(id, env, HISTORY_GONE, r, NULL, NULL);
+		put_line(b, now, id, env, HISTORY_GONE, r, NULL, NULL);
 	}
-	if (any || !on || turn_to(now) == -1)
+	if (any)
 		return;
-	begin(&b, now, id, HISTORY_GONE);
-	buf_addf(&b, " \"%s\"", by_hand);
-	ctl_end(&b);
+	begin(b, now, id, HISTORY_GONE);
+	buf_addf(b, " \"%s\"", by_hand);
+	ctl_end(b);
+}
+
+void
+history_gone(const char *id, const struct envelope *env)
+{
+	int64_t now = date_now_usec();
+	struct buf b = BUF_INIT;
+
+	if (!on || turn_to(now) == -1)
+		return;
+	history_put_gone(&b, now, id, env);
 	put(&b);
 	buf_release(&b);
 }

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "id.h"
+#include "spool.h"
 
 enum history_what {
 	HISTORY_DONE,		/* delivered, or expanded into others (host NULL) */
@@ -42,6 +43,11 @@ struct history_line {
 int	history_each(const struct config *, const char *word,
 	    int (*fn)(const struct history_line *, void *), void *)
 	    __attribute__((warn_unused_result));
+
+/* ---- for hands, while there is no queue manager (history_hand.c) ---- */
+
+/* This file has just been moved from queue/ to hold/.  Says what goes wrong. */
+void	history_by_hand(const struct config *, const struct spool *, const char *name);
 
 /* ---- for the queue manager ---- */
 

@@ -18,10 +18,9 @@
 
 #include "address.h"
 #include "date.h"
+#include "history.h"
 #include "log.h"
 #include "qadmin.h"
-
-struct hands;
 
 struct target {
 	char	name[64];	/* ID.SIZE */
@@ -29,6 +28,7 @@ struct target {
 	bool	held;
 };
 
+struct hands;
 struct action {
 	const char *verb;
 	bool	queued, held;	/* is it for messages there? */
@@ -45,7 +45,7 @@ struct hands {
 	struct selection s;
 	struct spool spool;
 	struct stream control;
-	bool	connected;
+	bool	connected, alone;	/* alone: no queue manager runs */
 	int64_t	now;
 	struct target *v;	/* owned */
 	size_t	n, cap;
@@ -209,12 +209,17 @@ ask(struct hands *h, const char *verb, const struct target *t,
 	return n;
 }
 
-/* The file is not in queue/ any more: what waits stops; what runs is told. */
+/*
+ * The file is not in queue/ any more: what waits stops; what runs is told.
+ * Who would write that down is the queue manager; if there is none, we do.
+ */
 static void
 recall(struct hands *h, const struct target *t)
 {
 	int64_t running = h->connected ? ask(h, "recall", t, "running") : 0;
 
+	if (h->alone)
+		history_by_hand(h->cfg, &h->spool, t->name);
 	if (running > 0)
 		warnx("%s: %lld recipient%s being served at this moment; that "
 		    "cannot be called back", t->id, (long long)running,
@@ -301,10 +306,9 @@ connect_control(struct hands *h)
 {
 	if (h->action->asks)
 		control_or_die(h->cfg, &h->control);
-	else if (!h->action->queued ||
-	    control_open(h->cfg, &h->control) == -1)
-		return;
-	h->connected = true;
+	else if (control_open(h->cfg, &h->control) == -1)
+		h->alone = errno == ENOENT || errno == ECONNREFUSED;
+	h->connected = h->control.rfd != -1;
 }
 
 static void
@@ -350,7 +354,8 @@ check_text(const struct hands *h)
 static int
 act(const struct config *cfg, const struct action *a, int argc, char *argv[])
 {
-	struct hands h = { .cfg = cfg, .action = a, .spool = SPOOL_INIT };
+	struct hands h = { .cfg = cfg, .action = a, .spool = SPOOL_INIT,
+	    .control.rfd = -1 };
 	struct action mine = *a;
 	int status;
 

@@ -359,9 +359,20 @@ has "lists" "$T/out" '^7 messages'
 other=$(listed "$q" | cut -c1-16)
 ok "why" tool why "$other"
 has "tells whom it could not ask" "$T/out" 'cannot be asked'
+gone_lines() {
+	cat "$T"/emc/spool/history/* | grep -c "$other gone"
+}
+n=$(gone_lines)
 ok "hold needs nobody" tool hold "$other"
+is "the history knows" "$(gone_lines)" $((n + 1))
 ok "rm neither" tool rm "$other"
 ok "and it is gone" gone "$other"
+is "what was held is not told twice" "$(gone_lines)" $((n + 1))
+other=$(listed "$q" | cut -c1-16)
+printf torn >>"$(ls "$T"/emc/spool/history/2* | tail -1)"
+ok "rm in one go" tool rm "$other"
+ok "is told, too" tool why "$other"
+has "with whom it was for" "$T/out" "$other from <.*> to <.*taken out of queue"
 tool retry --all
 is "retry does" $? 75
 mkdir "$T/new"

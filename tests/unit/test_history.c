@@ -280,6 +280,42 @@ who_was_meant_is_known_of_what_has_been_taken_away(void **state)
 	envelope_release(&env);
 }
 
+static void
+hands_leave_a_line_where_no_queue_manager_runs(void **state)
+{
+	struct spool spool = { .root = Q.spool.root, .hold = -1 };
+	struct seen s = { .n = 0 };
+	struct stat st;
+
+	(void)state;
+	(void)unlink(path);
+	(void)mkdir(dir, 0700);
+	if (geteuid() == 0)
+		assert_int_equal(chown(dir, 12345, 12346), 0);
+	history_by_hand(&cfg, &spool, "25x2xq0000000000.17");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, geteuid() == 0 ? 12345 : geteuid());
+	assert_int_equal(st.st_mode & 0777, 0600);
+	history_by_hand(&cfg, &spool, "25x2xq0000000001.17");
+	history_by_hand(&cfg, &spool, "no message");
+	assert_int_equal(history_each(&cfg, NULL, see, &s), 0);
+	assert_int_equal(s.n, 2);
+	assert_int_equal(s.last.what, HISTORY_GONE);
+	/* What is not the directory's owner's is no history of his. */
+	if (geteuid() == 0) {
+		off_t size;
+
+		assert_int_equal(stat(path, &st), 0);
+		size = st.st_size;
+		assert_int_equal(chown(path, 0, 0), 0);
+		history_by_hand(&cfg, &spool, "25x2xq0000000002.17");
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_size, size);
+	}
+	(void)unlink(path);
+	(void)rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -293,6 +329,7 @@ main(void)
 		cmocka_unit_test(a_clock_that_jumps_ahead_costs_a_day_at_most),
 		cmocka_unit_test(
 		    who_was_meant_is_known_of_what_has_been_taken_away),
+		cmocka_unit_test(hands_leave_a_line_where_no_queue_manager_runs),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
