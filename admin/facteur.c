@@ -5,7 +5,6 @@
  * Runs as whoever calls it; `run` as root stays root and reads no mail.
  * Way 0 of 8: starts all the others.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -13,6 +12,7 @@
 
 #include "admin.h"
 #include "log.h"
+#include "options.h"
 #include "privdrop.h"
 
 int
@@ -30,7 +30,7 @@ main(int argc, char *argv[])
 	log_init("facteur");
 	process_init();
 	/* '+': what stands behind the verb is the verb's. */
-	while ((ch = getopt_long(argc, argv, "+C:uhV", words, NULL)) != -1)
+	while ((ch = options_next(argc, argv, "+C:uhV", words)) != -1)
 		switch (ch) {
 		case 'C':
 			if (setenv("FACTEUR_CONF", optarg, 1) == -1)

@@ -9,7 +9,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "admin.h"
+#include "options.h"
 
 static const struct account {
 	enum seam_user user;
@@ -185,7 +185,7 @@ setup(int argc, char *argv[])
 	int ch;
 
 	optind = 0;
-	while ((ch = getopt_long(argc, argv, "+", options, NULL)) != -1)
+	while ((ch = options_next(argc, argv, "+", options)) != -1)
 		switch (ch) {
 		case 'u':
 			users = true;

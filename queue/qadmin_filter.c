@@ -7,13 +7,13 @@
 #include <err.h>
 #include <errno.h>
 #include <fnmatch.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "address.h"
 #include "log.h"
+#include "options.h"
 #include "qadmin.h"
 
 enum { OPT_ID = 256, OPT_SITE, OPT_SENDER, OPT_RECIPIENT, OPT_AGE, OPT_REASON,
@@ -164,8 +164,7 @@ selection_parse(struct selection *s, const struct config *cfg, bool act,
 	memset(s, 0, sizeof(*s));
 	s->filter.relay_host = cfg->relay_host;
 	optind = 0;		/* getopt begins anew; argv[-1] is the verb */
-	while ((ch = getopt_long(argc + 1, argv - 1, act ? "n" : "", options,
-	    NULL)) != -1)
+	while ((ch = options_next(argc + 1, argv - 1, act ? "n" : "", options)) != -1)
 		one_option(s, ch, act);
 	s->ids = argv - 1 + optind;
 	for (int i = optind; i < argc + 1; i++)

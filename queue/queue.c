@@ -13,7 +13,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include "deadline.h"
 #include "history.h"
 #include "log.h"
+#include "options.h"
 #include "pressure.h"
 #include "privdrop.h"
 #include "queue.h"
@@ -171,7 +171,7 @@ main(int argc, char *argv[])
 	int ch;
 
 	setprogname(argv[0]);
-	while ((ch = getopt_long(argc, argv, "C:", words, NULL)) != -1)
+	while ((ch = options_next(argc, argv, "C:", words)) != -1)
 		switch (ch) {
 		case 'C':
 			confdir = optarg;

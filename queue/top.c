@@ -9,7 +9,6 @@
 #include <curses.h>
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 
 #include "deadline.h"
 #include "log.h"
+#include "options.h"
 #include "privdrop.h"
 #include "top.h"
 
@@ -243,7 +243,7 @@ main(int argc, char *argv[])
 	process_init();
 	log_init("facteur");
 	(void)setlocale(LC_CTYPE, "");
-	while ((ch = getopt_long(argc, argv, "C:d:", words, NULL)) != -1)
+	while ((ch = options_next(argc, argv, "C:d:", words)) != -1)
 		switch (ch) {
 		case 'C':
 			confdir = optarg;

@@ -167,6 +167,12 @@ tool rm --sender 'nobody@*' --sender '*'
 is "a filter that is given twice is a mistake" $? 64
 tool rm --site 'dead.*' --age '<0s'
 is "and so is an age that would count for nothing" $? 64
+for option in --al --hel --sen=marie@emc.fr --reci=x --dry; do
+	tool rm $option
+	is "half an option, $option, removes nothing" $? 64
+done
+tool rm --al
+has "and is told what may be meant" "$T/out" '--al: not an option; is --all'
 one=$(listed "$q" | cut -c1-16)
 tool rm -n "$one" "$one"
 has "who is named twice is meant once" "$T/out" '^1 message,'
