@@ -23,7 +23,7 @@ static const struct verb {
 } verbs[] = {
 	{ "ls",	     qadmin_ls,	     "ls [--json] [FILTER ...]" },
 	{ "show",    qadmin_show,    "show ID" },
-	{ "why",     qadmin_why,     "why ID | ADDRESS | SITE" },
+	{ "why",     qadmin_why,     "why ID | [--all] ADDRESS | SITE" },
 	{ "sites",   qadmin_sites,   "sites [--json] [GLOB]" },
 	{ "stats",   qadmin_stats,   "stats" },
 	{ "retry",   qadmin_retry,   "retry [-n] ID ... | FILTER ... | --all" },

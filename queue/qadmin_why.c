@@ -28,8 +28,8 @@ struct telling {
 	bool	over;		/* delivered, or failed: what is for all is not for it any more */
 };
 
-static void
-print_reply(const char *host, const char *tls, const char *text)
+void
+why_reply(const char *host, const char *tls, const char *text)
 {
 	bool named = host != NULL && strcmp(host, "-") != 0;
 	bool reply = named && strspn(text, "0123456789") == 3;
@@ -47,9 +47,8 @@ print_reply(const char *host, const char *tls, const char *text)
 	    quoted(text));
 }
 
-/* The only `done` of ours without a host that is no mailbox: queue/lookup.c. */
-static bool
-is_expansion(const char *host, const char *text)
+bool
+why_is_expansion(const char *host, const char *text)
 {
 	return (host == NULL || strcmp(host, "-") == 0) &&
 	    strcmp(text, "2.0.0 expanded") == 0;
@@ -80,14 +79,14 @@ tell_event(const struct env_event *v, void *arg)
 	t->over |= strcmp(v->kind, "done") == 0 || strcmp(v->kind, "fail") == 0;
 	printf("    ");
 	print_time(v->at);
-	if (strcmp(v->kind, "done") == 0 && is_expansion(v->host, v->text)) {
+	if (strcmp(v->kind, "done") == 0 && why_is_expansion(v->host, v->text)) {
 		printf("  sent on to the addresses behind it\n");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(v->kind, kinds[i].kind) == 0) {
 			printf("  %s", kinds[i].words);
-			print_reply(v->host, v->tls, v->text);
+			why_reply(v->host, v->tls, v->text);
 			return;
 		}
 	if (strcmp(v->kind, "told") == 0)
@@ -187,17 +186,11 @@ is_meant(const struct why *w, const struct envelope *env,
 	return true;
 }
 
-static int
-why_entry(struct entry *e, void *arg)
+static void
+tell_entry(struct why *w, const struct entry *e)
 {
-	struct why *w = arg;
 	bool sender = e->readable && is_asked_for(w, e->env.sender);
-	unsigned n = 0;
 
-	for (unsigned i = 0; e->readable && i < e->env.nrcpts; i++)
-		n += is_meant(w, &e->env, &e->env.rcpts[i]);
-	if (w->address != NULL && !sender && n == 0)
-		return 0;
 	why_look(w, e->id);
 	if (w->shown++ > 0)
 		putchar('\n');
@@ -206,7 +199,7 @@ why_entry(struct entry *e, void *arg)
 		printf(": its file in %s/ is damaged (%s). If it is not being "
 		    "copied at this moment, the queue manager moves it to bad/ "
 		    "within two hours.\n", e->dir, quoted(e->env.damage));
-		return 0;
+		return;
 	}
 	printf(", from ");
 	print_address(e->env.sender);
@@ -217,74 +210,67 @@ why_entry(struct entry *e, void *arg)
 	for (unsigned i = 0; i < e->env.nrcpts; i++)
 		if (sender || is_meant(w, &e->env, &e->env.rcpts[i]))
 			tell_rcpt(w, e, &e->env.rcpts[i]);
-	return 0;
 }
 
-/* ---- what has left the queue ---- */
-
-struct past { struct why *why; const char *id; };
-
-static void
-tell_history_advice(const struct history_line *l)
+static bool
+is_about_address(const struct why *w, const struct entry *e)
 {
-	const char *advice = cause_advice(l->text, l->host != NULL &&
-	    strspn(l->text, "0123456789") == 3);
+	bool is = e->readable && is_asked_for(w, e->env.sender);
 
-	if (advice != NULL)
-		printf("    What to do: %s\n", advice);
+	for (unsigned i = 0; !is && e->readable && i < e->env.nrcpts; i++)
+		is = is_meant(w, &e->env, &e->env.rcpts[i]);
+	return is;
+}
+
+/* Keeps the latest few, in their order: what is told of them all is longer than a person reads. */
+static void
+keep_entry(struct why *w, struct entry *e)
+{
+	size_t at = w->nkept;
+
+	if (w->nkept == WHY_LATEST) {
+		w->older++;
+		if (strcmp(e->id, w->kept[0].id) < 0)
+			return;
+		envelope_release(&w->kept[0].env);
+		close(w->kept[0].fd);
+		memmove(w->kept, w->kept + 1, --at * sizeof(*w->kept));
+		w->nkept--;
+	}
+	while (at > 0 && strcmp(w->kept[at - 1].id, e->id) > 0)
+		at--;
+	memmove(w->kept + at + 1, w->kept + at,
+	    (w->nkept++ - at) * sizeof(*w->kept));
+	/* The walk has nothing left to close. */
+	w->kept[at] = *e;
+	e->fd = -1;
+	envelope_init(&e->env);
 }
 
 static int
-tell_past(const struct history_line *l, void *arg)
+why_entry(struct entry *e, void *arg)
 {
-	static const char *const words[] = { "delivered:", "failed for good:",
-		"reported to the sender:", "taken out of queue/ by hand" };
-	struct past *p = arg;
+	struct why *w = arg;
 
-	if (p->id != NULL ? strcmp(l->id, p->id) != 0 :
-	    strcasecmp(l->to, p->why->address) != 0 &&
-	    strcasecmp(l->from, p->why->address) != 0)
+	if (w->address != NULL && !is_about_address(w, e))
 		return 0;
-	if (p->why->shown++ == 0)
-		printf("What the history knows:\n");
-	print_time(l->time);
-	printf(" %s", l->id);
-	if (*l->to != '\0') {
-		printf(" from ");
-		print_address(l->from);
-		printf(" to ");
-		print_address(l->to);
-	}
-	if (l->what == HISTORY_DONE && is_expansion(l->host, l->text)) {
-		printf("  sent on to the addresses behind it; `facteur why "
-		    "%s` tells more\n", l->id);
-		return 0;
-	}
-	printf("  %s", (size_t)l->what < 4 ? words[l->what] : "");
-	if (l->what == HISTORY_BOUNCED)
-		printf(" by the message %s\n",
-		    l->dsn == NULL ? "(unknown)" : l->dsn);
-	else if (l->what == HISTORY_GONE)
-		putchar('\n');
+	if (w->address != NULL && !w->all)
+		keep_entry(w, e);
 	else
-		print_reply(l->host, l->tls, l->text);
-	if (l->what == HISTORY_FAIL)
-		tell_history_advice(l);
+		tell_entry(w, e);
 	return 0;
 }
 
 static void
-tell_history(struct why *w, const char *id)
+tell_kept(struct why *w)
 {
-	struct past p = { w, id };
-	unsigned before = w->shown;
-
-	w->shown = 0;
-	if (before > 0)
-		putchar('\n');
-	if (history_each(w->cfg, id, tell_past, &p) == -1 && errno != ENOENT)
-		warn("%s/history", w->cfg->spool);
-	w->shown += before;
+	for (size_t i = 0; i < w->nkept; i++) {
+		tell_entry(w, &w->kept[i]);
+		envelope_release(&w->kept[i].env);
+		close(w->kept[i].fd);
+	}
+	why_older(w, "message", "in the queue");
+	w->nkept = 0;
 }
 
 /* ---- what was asked ---- */
@@ -323,7 +309,7 @@ why_id(struct why *w, const char *id)
 		    "queue/.\n", id);
 	}
 	if (w->shown == 0)
-		tell_history(w, id);
+		why_past(w, id);
 	if (w->shown > 0)
 		return EX_OK;
 	printf("%s is not in the queue, and the history knows nothing of it: "
@@ -337,11 +323,18 @@ why_address(struct why *w, const char *address)
 {
 	w->address = address;
 	(void)visit_all(w, NULL);
-	if (w->shown == 0)
-		printf("No message from or to %s is in the queue.\n",
-		    quoted(address));
-	tell_history(w, NULL);
-	return EX_OK;
+	tell_kept(w);
+	why_past(w, NULL);
+	if (w->shown > 0)
+		return EX_OK;
+	printf("No message from or to %s is in queue/ or hold/, and ",
+	    quoted(address));
+	if (w->cfg->history_days == 0)
+		printf("no history is kept.\n");
+	else
+		printf("the history (history_days = %lld) knows of none.\n",
+		    (long long)w->cfg->history_days);
+	return EX_DATAERR;
 }
 
 static int
@@ -369,8 +362,14 @@ qadmin_why(const struct config *cfg, int argc, char *argv[])
 	struct why w = { .cfg = cfg, .now = date_now_usec() };
 	int status;
 
+	if (argc > 0 && strcmp(argv[0], "--all") == 0) {
+		w.all = true;
+		argc--;
+		argv++;
+	}
 	if (argc != 1 || argv[0][0] == '-')
-		errx(EX_USAGE, "usage: facteur why ID | ADDRESS | SITE");
+		errx(EX_USAGE, "usage: facteur why ID | [--all] ADDRESS | "
+		    "SITE");
 	w.connected = control_open(cfg, &w.control) == 0;
 	if (!w.connected)
 		w.no_control = xstrdup(strerror(errno));

@@ -158,6 +158,39 @@ ok "given up by hand" wait_for 10 says \
 tool rm --recipient drop@fake.example
 to=drop@fake.example
 ok "removed" wait_for 10 says 'taken out of queue/ by hand'
+# ---- an address with more mail than anybody reads ----
+busy=busy@emc.fr
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do
+	"$B/bin/sendmail" -C "$T/emc" -f $busy grey@fake.example <"$T/m"
+done
+tool ls --sender $busy
+sed -n 's/^\([0-9a-z]\{16\}\) .*/\1/p' "$T/out" >"$T/all"
+shown() {		# the messages told of, in this order
+	sed -n 's/^\([0-9a-z]\{16\}\), .*/\1/p' "$T/out"
+}
+tool why $busy
+is "the latest 20 are told of, oldest first" "$(shown)" "$(tail -n 20 "$T/all")"
+is "and how to see the others" "$(tail -n 1 "$T/out")" \
+    "2 older messages in the queue: \`facteur why --all $busy\` tells of all."
+tool why --all $busy
+is "that does" "$(shown)" "$(cat "$T/all")"
+gone_now() {
+	tool why --all $busy && [ "$(grep -c 'taken out of queue/' "$T/out")" = 22 ]
+}
+tool rm --sender $busy
+ok "removed" wait_for 10 gone_now
+cp "$T/out" "$T/all"
+tool why $busy
+has "none is left" "$T/out" "^No message from or to \"$busy\" is in the queue"
+is "of the past the latest, too" "$(grep 'taken out' "$T/out")" \
+    "$(tail -n 20 "$T/all")"
+has "and the rest in a line" "$T/out" '^2 older lines in the history: '
+ok "an address that is nowhere is not found" not tool why no@where.example
+tool why no@where.example
+is "as an ID is not" "$?" 65
+has "and it says where it was not found" "$T/out" \
+    'in queue/ or hold/, and the history (history_days = [0-9]*) knows of none'
+
 # ---- no room for one more ----
 site_stop emc
 echo 'remote_concurrency = 1' >>"$T/emc/facteur.conf"
