@@ -29,6 +29,8 @@
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
 
+#include <sys/queue.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -109,6 +111,8 @@ struct task {
 	uint64_t order;			/* of its arrival here */
 	int64_t	started;		/* monotonic ms */
 	enum site_result result;	/* what its answers said about the site so far */
+	enum { QUIET_NO, QUIET_YOUNG, QUIET_SILENT } quiet;	/* running, at a site of which nothing was heard: slots.c */
+	TAILQ_ENTRY(task) by_start;	/* of the young */
 	unsigned n;
 	unsigned rcpt[TASK_RCPTS];	/* recipient numbers, from 1 */
 };
@@ -171,6 +175,8 @@ struct queue {
 	int64_t	sleep_until;		/* the earliest time a sleeper waits for */
 	unsigned in_round;
 	unsigned running[2];		/* agents with a task, by site_kind */
+	TAILQ_HEAD(, task) young;	/* running, perhaps silent: slots.c */
+	unsigned silent;		/* of running: they hardly count */
 	unsigned running_again;		/* of the remote ones: those with TURN_AGAIN */
 	unsigned local_kept;		/* idle local agents there may be */
 	uint64_t order;			/* of the last task */
@@ -243,7 +249,7 @@ int64_t	sched_pass(int64_t now);
 /* sched_pass() on the real clock, with the timer set. */
 void	sched_run(void);
 /* A running task has ended with this result; t is still the caller's. */
-void	sched_ended(struct site *, const struct task *, enum site_result, int64_t now);
+void	sched_ended(struct site *, struct task *, enum site_result, int64_t now);
 /* What waits at `from` for a domain that belongs to `to`, as has just been learned, goes there. */
 void	sched_move(struct site *from, struct site *to, int64_t now);
 /* A running task turns out to belong to that site; nothing of it was done. Ends t. */

@@ -74,13 +74,6 @@ round_take(void)
 
 /* ---- starting ---- */
 
-static unsigned
-slots(enum site_kind kind)
-{
-	return (unsigned)(kind == SITE_LOCAL ?
-	    Q.cfg->local_concurrency : Q.cfg->remote_concurrency);
-}
-
 /*
  * Has it as many slots as it may have while others wait?  Never more than a
  * fifth; and no more than there are still free, so that some always are and
@@ -90,31 +83,13 @@ slots(enum site_kind kind)
 static bool
 has_its_share(const struct site *s)
 {
-	unsigned all = slots(s->kind), free = all - Q.running[s->kind];
 	int64_t speed = s->flow.round_trip <= 0 ? 1 :
 	    SLOW_MS / s->flow.round_trip;
 
 	if (s->kind == SITE_LOCAL || Q.in_round == 0 || s->flow.running == 0)
 		return false;
-	if (s->flow.running >= all / 5)
-		return true;
 	speed = speed < 1 ? 1 : speed > 20 ? 20 : speed;
-	return s->flow.running >= free * (unsigned)speed;
-}
-
-/*
- * The last tenth is for sites that answered when they were last asked: a
- * hundred hosts that hang, or that nobody knows yet, leave them a way out.
- */
-static bool
-has_a_slot(const struct site *s)
-{
-	unsigned all = slots(s->kind);
-	bool answers = s->flow.round_trip > 0 && s->flow.failing_since == 0;
-
-	if (s->kind == SITE_REMOTE && !answers)
-		all -= all / 10;
-	return Q.running[s->kind] < all;
+	return slots_share_taken(s, speed);
 }
 
 enum start { STARTED, NOT_NOW, STALLED };
@@ -125,7 +100,7 @@ start_one(struct site *s, int64_t now)
 	enum turn turn;
 	struct task *t;
 
-	if (!has_a_slot(s) || has_its_share(s) ||
+	if (!slots_has_one(s) || has_its_share(s) ||
 	    (t = next_task(s, &turn)) == NULL)
 		return NOT_NOW;
 	t->started = now;
@@ -139,7 +114,7 @@ start_one(struct site *s, int64_t now)
 	}
 	site_start(&s->flow, now);
 	stats_attempt(s->kind == SITE_LOCAL ? VIA_LOCAL : VIA_REMOTE);
-	Q.running[s->kind]++;
+	slot_take(t);
 	if (s->kind == SITE_REMOTE && turn == TURN_AGAIN)
 		Q.running_again++;
 	return STARTED;
@@ -196,28 +171,24 @@ sweep(enum rank rank, int64_t now, int64_t *next)
 	return progress;
 }
 
-static bool
-all_slots_taken(void)
-{
-	return Q.running[SITE_LOCAL] >= slots(SITE_LOCAL) &&
-	    Q.running[SITE_REMOTE] >= slots(SITE_REMOTE);
-}
-
 int64_t
 sched_pass(int64_t now)
 {
-	int64_t next = wake_sleepers(now);
+	int64_t next = wake_sleepers(now), turn;
 	bool progress = !Q.draining;
 
+	(void)slots_turn(now);
 	/* Round after round, until a whole one has started nothing. */
-	while (progress && Q.round_head != NULL && !all_slots_taken()) {
+	while (progress && Q.round_head != NULL && !slots_all_taken()) {
 		progress = sweep(RANK_NONE, now, &next);
 		while (sweep(RANK_FAST, now, &next))
 			progress = true;
 		if (sweep(RANK_REST, now, &next))
 			progress = true;
 	}
-	return next;
+	/* What silence sets free is of use to those who wait. */
+	turn = slots_turn(now);
+	return Q.in_round > 0 && turn < next ? turn : next;
 }
 
 static void
@@ -240,14 +211,14 @@ sched_run(void)
 }
 
 void
-sched_ended(struct site *s, const struct task *t, enum site_result result,
+sched_ended(struct site *s, struct task *t, enum site_result result,
     int64_t now)
 {
 	bool was_down = s->flow.rest_until != 0;
 	bool had_learned = site_has_learned(&s->flow);
 	bool rests = site_end(&s->flow, result, t->started, now);
 
-	Q.running[s->kind]--;
+	slot_give(t);
 	if (s->kind == SITE_REMOTE && t->turn == TURN_AGAIN)
 		Q.running_again--;
 	if (result != SITE_OK || had_learned != site_has_learned(&s->flow))

@@ -1,8 +1,20 @@
-/* sched.h - what sched.c, tasks.c and parked.c share, and nobody else. */
+/* sched.h - what sched.c, slots.c, tasks.c and parked.c share, and nobody else. */
 #ifndef QUEUE_SCHED_H
 #define QUEUE_SCHED_H
 
 #include "queue.h"
+
+/* ---- slots.c ---- */
+/* A task that has just started, and one that has ended. */
+void	slot_take(struct task *);
+void	slot_give(struct task *);
+/* Who has been silent for long enough by now counts as that. Returns when the next one will; SITE_NEVER. */
+int64_t	slots_turn(int64_t now);
+/* Is there one for this site?  The last tenth is for sites that answered when they were last asked. */
+bool	slots_has_one(const struct site *);
+/* Has it a fifth of them, or `speed` times what is still free? */
+bool	slots_share_taken(const struct site *, int64_t speed);
+bool	slots_all_taken(void);
 
 /* Puts a site at the end of the round of those that may start something. */
 void	round_append(struct site *);

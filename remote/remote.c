@@ -76,7 +76,7 @@ static int
 serve(struct remote *r)
 {
 	struct serve s = { .session = session, .arg = r,
-	    .max = (unsigned)r->cfg->remote_concurrency + 20,
+	    .max = (unsigned)r->cfg->remote_concurrency * 3 / 2 + 20,
 	    .allowed = seam_may_connect, .confine = confine };
 
 	seams_init(r->cfg);

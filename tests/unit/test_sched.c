@@ -62,7 +62,7 @@ struct event {
 static int64_t now;
 static struct letter *letters;
 static unsigned nletters;
-static struct place places[128];
+static struct place places[320];
 static unsigned nplaces;
 static struct event *events;		/* a heap by `at` */
 static unsigned nevents, events_cap;
@@ -624,6 +624,44 @@ mail_put_away_for_a_site_that_has_fallen_idle_is_called(void **state)
 }
 
 static void
+nor_does_a_host_that_nobody_knows_wait_for_a_hundred_that_hang(void **state)
+{
+	static char names[300][32];
+	unsigned n, most = 0;
+
+	(void)state;
+	add_place("new.example", live, 100);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(names[i], sizeof(names[i]), "quiet%u.example", i);
+		add_place(names[i], dead, 5 * MINUTE);
+		add_letter(names[i], 1, 0);
+	}
+	run_until(SECOND / 2);
+	n = add_letter("new.example", 1, SECOND / 2);
+	run_until(20 * SECOND);
+	print_message("a host nobody knows waited %.1f s behind 100 silent "
+	    "ones; %u under way, %u of them silent\n",
+	    (double)(letters[n].done_at - letters[n].arrives) / 1000,
+	    Q.running[SITE_REMOTE], Q.silent);
+	assert_in_range(letters[n].done_at, 0, 5 * SECOND);
+	/* However many are silent, they are bounded. */
+	for (unsigned i = 100; i < 300; i++) {
+		snprintf(names[i], sizeof(names[i]), "quiet%u.example", i);
+		add_place(names[i], dead, 5 * MINUTE);
+		add_letter(names[i], 1, 20 * SECOND);
+	}
+	for (int64_t at = 20 * SECOND; at < 20 * MINUTE; at += SECOND) {
+		run_until(at);
+		if (Q.running[SITE_REMOTE] > most)
+			most = Q.running[SITE_REMOTE];
+	}
+	print_message("of 300 silent ones %u at once\n", most);
+	assert_in_range(most, 100, 150);
+	run_until(3 * HOUR);
+	assert_int_equal(Q.silent > Q.running[SITE_REMOTE], 0);
+}
+
+static void
 mail_that_waits_at_a_domain_follows_it_to_its_site(void **state)
 {
 	/* What is known of a domain outlives a scene: each has its own. */
@@ -762,6 +800,7 @@ main(void)
 		SCENE(retries_leave_half_of_the_slots_to_new_mail),
 		SCENE(retry_all_does_not_fill_the_house_with_mail_for_a_host_that_hangs),
 		SCENE(a_hundred_hosts_that_hang_leave_room_for_those_that_answer),
+		SCENE(nor_does_a_host_that_nobody_knows_wait_for_a_hundred_that_hang),
 		SCENE(mail_put_away_for_a_site_that_has_fallen_idle_is_called),
 		SCENE(mail_that_waits_at_a_domain_follows_it_to_its_site),
 		SCENE(forty_domains_of_one_provider_share_its_window),
