@@ -5,7 +5,7 @@
 # family, and lib.  Tests link the same archives.
 
 # program -> main; a program lies in build/libexec/facteur unless it is in BIN
-MAINS   = smtpd/smtpd.c queue/inject.c queue/queue.c queue/sendmail.c \
+MAINS   = smtpd/smtpd.c smtpd/tlsd.c queue/inject.c queue/queue.c queue/sendmail.c \
           queue/qadmin.c queue/plan.c remote/remote.c local/resolve.c local/launch.c \
           local/local.c pop3d/pop3d.c auth/authd.c auth/keyd.c auth/passwd.c \
           admin/facteur.c $(TOP)

@@ -112,7 +112,7 @@ check_programs(void)
 {
 	static const char *const names[] = { "facteur", "sendmail", "smtpd",
 	    "pop3d", "inject", "queue", "remote", "launch", "local", "resolve",
-	    "authd", "qadmin", "passwd" };
+	    "authd", "keyd", "tlsd", "qadmin", "passwd" };
 	struct buf mend = BUF_INIT;
 	struct stat st;
 

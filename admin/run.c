@@ -33,6 +33,7 @@ static struct service services[] = {
 	    .stop_order = 0, .only_with_sockets = true },
 	{ .name = "inject", .user = SEAM_QUEUE, .stop_order = 1 },
 	{ .name = "queue", .user = SEAM_QUEUE, .stop_order = 2 },
+	{ .name = "tlsd", .user = SEAM_NET, .jailed = true, .stop_order = 3 },
 	{ .name = "remote", .user = SEAM_REMOTE, .stop_order = 3 },
 	{ .name = "launch", .user = SEAM_ROOT, .stop_order = 3 },
 	{ .name = "authd", .user = SEAM_AUTH, .stop_order = 4 },

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -21,6 +22,8 @@
 #define STREAM_OUT	65535	/* bytes collected at most; with NUL 64 KiB */
 #define OUT_KEEP	16384	/* of them kept allocated while idle */
 #define WRITE_SECONDS	300	/* for a full buffer, when nobody said */
+#define LINGER_WAIT	2	/* s */
+#define LINGER_MAX	(256 * 1024)
 
 void
 stream_init(struct stream *s, int rfd, int wfd)
@@ -43,9 +46,8 @@ stream_release(struct stream *s)
 {
 	int saved = errno;
 
-	if (s->ssl != NULL)
-		SSL_free(s->ssl);
-	s->ssl = NULL;
+	if (s->layer != NULL)
+		s->layer->release(s);
 	for (unsigned i = 0; i < s->nfds; i++)
 		(void)close(s->fds[i]);
 	s->nfds = 0;
@@ -184,7 +186,7 @@ bool
 stream_pending(const struct stream *s)
 {
 	return s->in_pos < s->in_len ||
-	    (s->ssl != NULL && SSL_has_pending(s->ssl));
+	    (s->layer != NULL && s->layer->pending(s));
 }
 
 /* ---- writing ---- */
@@ -270,4 +272,33 @@ stream_flush(struct stream *s, int64_t deadline)
 		return -1;
 	buf_reset(&s->out);
 	return 0;
+}
+
+/* Reading goes on to work: the peer may still be in the middle of a word. */
+void
+stream_goodbye(struct stream *s, int64_t deadline)
+{
+	if (!s->broken && stream_flush(s, deadline) == 0 && s->layer != NULL)
+		s->layer->goodbye(s, deadline);
+	if (shutdown(s->wfd, SHUT_WR) == -1 && errno == ENOTSOCK &&
+	    s->wfd != s->rfd) {
+		(void)close(s->wfd);
+		s->wfd = -1;
+	}
+	(void)stream_break(s, EPIPE);
+}
+
+void
+stream_linger(struct stream *s)
+{
+	int64_t deadline = deadline_in(LINGER_WAIT);
+	size_t total = 0;
+	const char *p;
+	ssize_t n;
+
+	while (total < LINGER_MAX &&
+	    (n = stream_peek(s, &p, deadline)) > 0) {
+		stream_consume(s, (size_t)n);
+		total += (size_t)n;
+	}
 }

@@ -1,6 +1,7 @@
 /*
  * stream.h - a conversation: buffered reading and writing on one or two
- * descriptors, in the clear or through TLS, each wait with a deadline.
+ * descriptors, in the clear or through TLS (stream_tls.h), each wait with a
+ * deadline.
  *
  * Only the reader reads and polls, only the writer writes.  Writes are
  * collected and go out when the reader is about to block, when the buffer is
@@ -10,7 +11,6 @@
 #ifndef LIB_STREAM_H
 #define LIB_STREAM_H
 
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,10 +20,14 @@
 #define STREAM_IN	16384	/* bytes read at most at once */
 #define STREAM_FDS	8	/* descriptors that may wait to be taken */
 
+struct stream_layer;		/* stream_io.h */
+
 struct stream {
 	int	 rfd;		/* owned; may equal wfd; -1 when closed */
 	int	 wfd;		/* owned */
-	SSL	*ssl;		/* owned; NULL in the clear */
+	/* private: stream_tls.c's; NULL in the clear */
+	const struct stream_layer *layer;
+	struct ssl_st *ssl;	/* owned */
 	char	*in;		/* owned; in_size bytes, allocated at first read */
 	size_t	 in_size;	/* STREAM_IN; less where only small answers come, if set before that */
 	size_t	 in_pos;	/* next byte to hand out */
@@ -93,26 +97,21 @@ int	 stream_send_fd(struct stream *, int fd, const void *, size_t, int64_t deadl
 /* The oldest descriptor received and not yet taken; the caller owns it. -1: none. */
 int	 stream_take_fd(struct stream *);
 
-/*
- * Starts TLS on the stream, as server or client.  The input buffer must be
- * empty (else -1 with EPROTO: the peer talked ahead, CVE-2011-0411).
- * `host` (client): SNI, or NULL.  0, or -1 with errno; the stream is broken then.
- */
-int	 stream_tls_accept(struct stream *, SSL_CTX *, int64_t deadline)
-	    __attribute__((warn_unused_result));
-int	 stream_tls_connect(struct stream *, SSL_CTX *, const char *host, int64_t deadline)
-	    __attribute__((warn_unused_result));
-/* "TLSv1.3", or NULL in the clear. */
-const char *stream_tls_version(const struct stream *);
-/* Cipher name, or NULL. */
-const char *stream_tls_cipher(const struct stream *);
 /* Sends close_notify if TLS, then shuts the writing side down; best effort, at most until the deadline. */
 void	 stream_goodbye(struct stream *, int64_t deadline);
 
 /*
- * The relay of pop3d's front: moves bytes both ways between the client a and
+ * After that: a close() with unread input becomes a reset, and a reset makes
+ * the peer throw our last words away.  So the rest is read first, within
+ * bounds of time and size.
+ */
+void	 stream_linger(struct stream *);
+
+/*
+ * The relay of pop3d's front and of tlsd: moves bytes both ways between the client a and
  * the session b until b has ended and its rest is delivered, or nobody spoke
- * for idle_s seconds (-1 with ETIMEDOUT), or a takes no more (-1 with errno).
+ * for idle_s seconds (-1 with ETIMEDOUT; at most a minute once b has gone), or
+ * a takes no more (-1 with errno).
  * When a ends first, b is told so and its answers are still delivered.
  * 0 at a clean end.
  */

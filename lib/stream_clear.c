@@ -106,8 +106,8 @@ stream_try_read(struct stream *s, void *to, size_t n, short *want_out)
 {
 	ssize_t got;
 
-	if (s->ssl != NULL)
-		return tls_try_read(s, to, n, want_out);
+	if (s->layer != NULL)
+		return s->layer->try_read(s, to, n, want_out);
 	*want_out = POLLIN;
 	do
 		got = clear_try_read(s, to, n);
@@ -120,8 +120,8 @@ stream_try_write(struct stream *s, const void *p, size_t n, short *want_out)
 {
 	ssize_t put;
 
-	if (s->ssl != NULL)
-		return tls_try_write(s, p, n, want_out);
+	if (s->layer != NULL)
+		return s->layer->try_write(s, p, n, want_out);
 	*want_out = POLLOUT;
 	do
 		put = clear_try_write(s, p, n);
@@ -169,7 +169,7 @@ stream_send_fd(struct stream *s, int fd, const void *bytes, size_t len,
 	const char *p = bytes;
 	ssize_t put;
 
-	assert(s->ssl == NULL && len > 0);
+	assert(s->layer == NULL && len > 0);
 	if (stream_flush(s, deadline) == -1)
 		return -1;
 	while ((put = try_send_fd(s, fd, p, len)) == -1) {

@@ -14,8 +14,19 @@
 ssize_t	stream_try_read(struct stream *, void *, size_t, short *want_out);
 ssize_t	stream_try_write(struct stream *, const void *, size_t,
 	    short *want_out);
-ssize_t	tls_try_read(struct stream *, void *, size_t, short *want_out);
-ssize_t	tls_try_write(struct stream *, const void *, size_t, short *want_out);
+
+/*
+ * What stands between a stream and its descriptors.  Set when TLS begins, so
+ * that only programs that begin it are linked with OpenSSL.
+ */
+struct stream_layer {
+	ssize_t	(*try_read)(struct stream *, void *, size_t, short *want_out);
+	ssize_t	(*try_write)(struct stream *, const void *, size_t,
+		    short *want_out);
+	bool	(*pending)(const struct stream *);	/* read, but not handed out */
+	void	(*goodbye)(struct stream *, int64_t deadline);
+	void	(*release)(struct stream *);	/* frees what it has */
+};
 
 /* One attempt to fill the empty input buffer; the same results. */
 ssize_t	stream_try_fill(struct stream *, short *want_out);

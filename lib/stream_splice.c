@@ -1,10 +1,11 @@
 /*
  * stream_splice.c - the relay between a client and its session.
  *
- * Runs as facteur-net in pop3d's front, with a stranger on one side.  Both
- * directions go on at once and never wait for each other: a session that is
- * busy sending must not stop us from taking what it sends.
- * Way 8 of 8.  From: pop3d's front.  To: the session of the mailbox owner.
+ * Runs as facteur-net in pop3d's front and in tlsd, with a stranger on one
+ * side.  Both directions go on at once and never wait for each other: a
+ * session that is busy sending must not stop us from taking what it sends.
+ * Way 1 and 8 of 8.  From: tlsd, pop3d's front.  To: smtpd's session, the
+ * session of the mailbox owner.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include "stream_io.h"
 
 #define NO_FD	{ .fd = -1 }
+#define REST_WAIT	60	/* s for a client to take more of what a session left */
 
 enum pump {
 	PUMP_MOVED,		/* call again */
@@ -55,14 +57,14 @@ pump(struct stream *from, struct stream *to, struct pollfd *on)
 	return PUMP_MOVED;
 }
 
-/* Sleeps until one of the directions can go on. */
+/* Sleeps until one of the directions can go on, or the session has left. */
 static int
-wait_both(struct pollfd on[2], int64_t deadline)
+wait_both(struct pollfd on[3], int64_t deadline)
 {
 	int n;
 
 	do
-		n = poll(on, 2, deadline_poll(deadline));
+		n = poll(on, 3, deadline_poll(deadline));
 	while (n == -1 && errno == EINTR);
 	if (n == 0)
 		errno = ETIMEDOUT;
@@ -72,7 +74,8 @@ wait_both(struct pollfd on[2], int64_t deadline)
 int
 stream_splice(struct stream *a, struct stream *b, int idle_s)
 {
-	struct pollfd on[2] = { NO_FD, NO_FD };
+	/* the third only tells that b has gone while a does not read */
+	struct pollfd on[3] = { NO_FD, NO_FD, { .fd = b->rfd } };
 	int64_t deadline = deadline_in(idle_s);
 	enum pump up = PUMP_MOVED, down = PUMP_MOVED;
 
@@ -93,5 +96,10 @@ stream_splice(struct stream *a, struct stream *b, int idle_s)
 			deadline = deadline_in(idle_s);
 		else if (wait_both(on, deadline) == -1)
 			return -1;
+		if (on[2].fd != -1 && (on[2].revents & POLLHUP)) {
+			on[2].fd = -1;
+			idle_s = idle_s < REST_WAIT ? idle_s : REST_WAIT;
+			deadline = deadline_in(idle_s);
+		}
 	}
 }

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stream.h"
+#include "stream_tls.h"
 #include "stream_io.h"
 
 /*
@@ -55,7 +55,7 @@ forget_errors(void)
 	errno = 0;
 }
 
-ssize_t
+static ssize_t
 tls_try_read(struct stream *s, void *to, size_t n, short *want_out)
 {
 	size_t got;
@@ -70,7 +70,7 @@ tls_try_read(struct stream *s, void *to, size_t n, short *want_out)
 	return -1;
 }
 
-ssize_t
+static ssize_t
 tls_try_write(struct stream *s, const void *p, size_t n, short *want_out)
 {
 	size_t put;
@@ -82,6 +82,38 @@ tls_try_write(struct stream *s, const void *p, size_t n, short *want_out)
 	errno = tls_errno(s->ssl, result, want_out);
 	return -1;
 }
+
+static bool
+tls_pending(const struct stream *s)
+{
+	return SSL_has_pending(s->ssl) == 1;
+}
+
+/* The peer's own close_notify is not waited for (RFC 8446 section 6.1). */
+static void
+tls_goodbye(struct stream *s, int64_t deadline)
+{
+	short want = 0;
+	int result;
+
+	do {
+		forget_errors();
+		result = SSL_shutdown(s->ssl);
+	} while (result < 0 && tls_errno(s->ssl, result, &want) == EAGAIN &&
+	    want == POLLOUT && stream_wait(s, want, deadline) == 0);
+}
+
+static void
+tls_release(struct stream *s)
+{
+	SSL_free(s->ssl);
+	s->ssl = NULL;
+	s->layer = NULL;
+}
+
+static const struct stream_layer tls_layer = {
+	tls_try_read, tls_try_write, tls_pending, tls_goodbye, tls_release
+};
 
 static int
 set_nonblocking(int fd)
@@ -97,8 +129,8 @@ set_nonblocking(int fd)
 static int
 tls_fail(struct stream *s, int error)
 {
-	SSL_free(s->ssl);
-	s->ssl = NULL;
+	if (s->layer != NULL)
+		s->layer->release(s);
 	s->eof = true;
 	s->in_pos = s->in_len = 0;
 	return stream_break(s, error);
@@ -107,14 +139,16 @@ tls_fail(struct stream *s, int error)
 static int
 tls_prepare(struct stream *s, SSL_CTX *ctx, int64_t deadline)
 {
-	if (s->ssl != NULL || s->in_pos < s->in_len)
+	if (s->layer != NULL || s->in_pos < s->in_len)
 		return tls_fail(s, EPROTO);
 	if (stream_flush(s, deadline) == -1 ||
 	    set_nonblocking(s->rfd) == -1 || set_nonblocking(s->wfd) == -1)
 		return tls_fail(s, errno);
 	forget_errors();
-	if ((s->ssl = SSL_new(ctx)) == NULL ||
-	    SSL_set_rfd(s->ssl, s->rfd) != 1 ||
+	if ((s->ssl = SSL_new(ctx)) == NULL)
+		return tls_fail(s, EPROTO);
+	s->layer = &tls_layer;
+	if (SSL_set_rfd(s->ssl, s->rfd) != 1 ||
 	    SSL_set_wfd(s->ssl, s->wfd) != 1)
 		return tls_fail(s, EPROTO);
 	SSL_set_mode(s->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -202,32 +236,4 @@ const char *
 stream_tls_cipher(const struct stream *s)
 {
 	return s->ssl == NULL ? NULL : SSL_get_cipher_name(s->ssl);
-}
-
-/* The peer's own close_notify is not waited for (RFC 8446 section 6.1). */
-static void
-tls_goodbye(struct stream *s, int64_t deadline)
-{
-	short want = 0;
-	int result;
-
-	do {
-		forget_errors();
-		result = SSL_shutdown(s->ssl);
-	} while (result < 0 && tls_errno(s->ssl, result, &want) == EAGAIN &&
-	    want == POLLOUT && stream_wait(s, want, deadline) == 0);
-}
-
-/* Reading goes on to work: the peer may still be in the middle of a word. */
-void
-stream_goodbye(struct stream *s, int64_t deadline)
-{
-	if (!s->broken && stream_flush(s, deadline) == 0 && s->ssl != NULL)
-		tls_goodbye(s, deadline);
-	if (shutdown(s->wfd, SHUT_WR) == -1 && errno == ENOTSOCK &&
-	    s->wfd != s->rfd) {
-		(void)close(s->wfd);
-		s->wfd = -1;
-	}
-	(void)stream_break(s, EPIPE);
 }

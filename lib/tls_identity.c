@@ -4,7 +4,7 @@
  * Runs as facteur-net: the parent asks once, so that its children share the
  * parsed chain; each child asks whether that is still the one, and has keyd
  * sign.  Where there is no keyd, the files are read directly, if they may be.
- * Way 1 and 8 of 8.  From: smtpd, pop3d.  To: lib/tls.c, lib/keyask.c.
+ * Way 1 and 8 of 8.  From: tlsd, pop3d.  To: lib/tls.c, lib/keyask.c.
  */
 #include <sys/stat.h>
 

@@ -11,7 +11,7 @@
 #include "buf.h"
 #include "config.h"
 #include "serve.h"
-#include "stream.h"
+#include "stream_tls.h"
 #include "tls.h"
 
 #include "drop.h"

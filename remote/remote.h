@@ -13,7 +13,7 @@
 #include "config.h"
 #include "dns.h"
 #include "netaddr.h"
-#include "stream.h"
+#include "stream_tls.h"
 
 /* ---- outcomes ---------------------------------------------------------- */
 

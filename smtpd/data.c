@@ -110,7 +110,6 @@ log_verdict(const struct session *s, const struct handoff *h,
     const struct verdict *v)
 {
 	const struct txn *t = &s->txn;
-	const char *tls = stream_tls_version(&s->st);
 	struct buf with = BUF_INIT;
 
 	with_text(s, &with);
@@ -119,7 +118,7 @@ log_verdict(const struct session *s, const struct handoff *h,
 		    "ip=%s helo=%s with=%s tls=%s auth=%s", t->mail.sender,
 		    t->nrcpts, (long long)h->size, buf_str(&s->ip),
 		    buf_str(&s->helo), buf_str(&with),
-		    tls == NULL ? "-" : tls, s->user == NULL ? "-" : s->user);
+		    s->tls == NULL ? "-" : s->tls, s->user == NULL ? "-" : s->user);
 	else
 		log_event(NULL, "refused ip=%s from=<%s> rcpts=%zu "
 		    "code=%d text=%s", buf_str(&s->ip), t->mail.sender,

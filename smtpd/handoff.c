@@ -99,7 +99,7 @@ with_text(const struct session *s, struct buf *out)
 		buf_adds(out, "LMTP");
 	else
 		buf_adds(out, s->txn.mail.utf8 ? "SMTP" : "ESMTP");
-	if (s->st.ssl != NULL)
+	if (s->tls != NULL)
 		buf_addc(out, 'S');
 	if (s->user != NULL)
 		buf_addc(out, 'A');
@@ -117,7 +117,7 @@ add_trace(const struct session *s, struct buf *frame)
 	ctl_add(frame, "ip", buf_str(&s->ip));
 	ctl_add(frame, "helo", buf_str(&s->helo));
 	ctl_add(frame, "with", buf_str(&with));
-	ctl_add(frame, "tls", stream_tls_version(&s->st));
+	ctl_add(frame, "tls", s->tls);
 	ctl_add(frame, "auth", s->user);
 	buf_release(&with);
 }

@@ -24,8 +24,6 @@
 #define JUNK_MAX	100	/* NOOP, RSET... without a message */
 #define TARPIT_MS	1000
 #define GOODBYE_WAIT	10	/* s */
-#define LINGER_WAIT	2	/* s */
-#define LINGER_MAX	(256 * 1024)
 #define REPLY_TEXT	480	/* bytes; RFC 5321, 4.5.3.1.5 has 512 */
 
 static const struct role roles[] = {
@@ -219,25 +217,6 @@ greet(struct session *s)
 	    s->role->flags & R_LMTP ? "LMTP" : "ESMTP");
 }
 
-/*
- * A close() with unread input becomes a reset, and a reset makes the client
- * throw our last reply away.  So the rest is read first, within bounds.
- */
-static void
-linger(struct session *s)
-{
-	int64_t deadline = deadline_in(LINGER_WAIT);
-	size_t total = 0;
-	const char *p;
-	ssize_t n;
-
-	while (total < LINGER_MAX &&
-	    (n = stream_peek(&s->st, &p, deadline)) > 0) {
-		stream_consume(&s->st, (size_t)n);
-		total += (size_t)n;
-	}
-}
-
 static void
 farewell(struct session *s)
 {
@@ -247,7 +226,7 @@ farewell(struct session *s)
 		return;
 	stream_goodbye(&s->st, deadline);
 	if (s->linger)
-		linger(s);
+		stream_linger(&s->st);
 }
 
 static void
@@ -278,8 +257,9 @@ session_release(struct session *s)
 	buf_release(&s->line);
 	buf_release(&s->helo);
 	buf_release(&s->ip);
+	free(s->tls);
 	free(s->user);
-	s->user = NULL;
+	s->tls = s->user = NULL;
 }
 
 int

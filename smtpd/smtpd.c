@@ -1,7 +1,7 @@
 /*
  * smtpd - takes mail in by SMTP and LMTP.
  *
- * Runs as facteur-net.  The acceptor reads configuration and certificate once
+ * Runs as facteur-net.  The acceptor reads the configuration once
  * and forks a child for each connection, which is one session (session.c).
  * Way 1 of 8.  From: the network, or sendmail -bs.  To: session.c.
  */
@@ -118,13 +118,9 @@ main(int argc, char *argv[])
 	tzset();	/* the time zone is a file; no session opens one */
 	d.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
-	tls_identity_init(&d.tls, cfg);
-	if (!(d.role->flags & R_LOCAL)) {
-		(void)tls_current(&d);
-		tls_identity_share(&d.tls);
-	}
+	if (!(d.role->flags & R_LOCAL))
+		(void)tls_able(&d);
 	status = serve(&d);
-	tls_identity_release(&d.tls);
 	config_free(cfg);
 	return status == -1 ? EX_OSERR : status;
 }

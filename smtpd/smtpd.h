@@ -9,7 +9,9 @@
  *   data.c     DATA: from the wire to inject
  *   handoff.c  the conversation with inject
  *   auth.c     AUTH
- *   starttls.c STARTTLS and the TLS context
+ *   starttls.c STARTTLS: the hand-over to tlsd
+ *
+ * tlsd, which speaks TLS for it, is tlsd.c and tlsd_session.c (tlsd.h).
  */
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
@@ -24,7 +26,6 @@
 #include "envelope.h"
 #include "serve.h"
 #include "stream.h"
-#include "tls.h"
 
 #define COMMAND_MAX	2048	/* bytes of a command line without CRLF */
 #define COMMAND_WAIT	300	/* s, RFC 5321 section 4.5.3.2.7 */
@@ -53,7 +54,7 @@ const struct role *role_find(const char *name);
 struct smtpd {
 	const struct config *cfg;	/* borrowed */
 	const struct role *role;	/* borrowed; without a listener's */
-	struct tls_identity tls;	/* owned */
+	bool	 tls_able;		/* tlsd has a certificate */
 };
 
 /* ---- one transaction ---- */
@@ -89,7 +90,8 @@ struct session {
 	const struct config *cfg;	/* borrowed */
 	const struct role *role;	/* borrowed */
 	const struct serve_conn *conn;	/* borrowed */
-	struct stream st;		/* the client */
+	struct stream st;		/* the client, or tlsd for it */
+	char	*tls;			/* owned; "TLSv1.3"; NULL in the clear */
 	struct buf line;		/* the command being run */
 	struct buf ip;			/* of the client; or "unix" */
 	bool	 trusted;		/* its address may relay */
@@ -233,8 +235,8 @@ void	handoff_release(struct handoff *);
 /* ---- auth.c, starttls.c ---- */
 void	do_auth(struct session *, const char *arg);
 void	do_starttls(struct session *, const char *arg);
-/* tls_identity_current(), and a line in the log if something is amiss. */
-SSL_CTX	*tls_current(struct smtpd *);
-/* The handshake. -1: it failed and was logged. */
+/* Can it be offered?  Asks tlsd until that has said yes once. */
+bool	tls_able(struct smtpd *);
+/* TLS from now on, through tlsd. -1: it failed and was logged. */
 int	session_tls(struct session *) __attribute__((warn_unused_result));
 #endif

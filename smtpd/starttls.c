@@ -1,50 +1,97 @@
 /*
- * starttls.c - STARTTLS (RFC 3207), implicit TLS (RFC 8314), and the context.
+ * starttls.c - STARTTLS (RFC 3207) and implicit TLS (RFC 8314).
  *
- * The parent prepares the certificate before the first connection; a child
- * asks keyd whether it has been renewed since, and for its signature.
- * Way 1 of 8.  From: verbs.c, session.c.  To: lib/stream, lib/tls_identity.c.
+ * TLS is spoken by tlsd (INTERNALS 2.10).  It gets the client's socket; the
+ * session goes on over the connection to tlsd, in the clear.  So there is no
+ * OpenSSL in this program, which forks for every stranger.
+ * Way 1 of 8.  From: verbs.c, session.c.  To: tlsd.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl.h"
 #include "deadline.h"
 #include "log.h"
 #include "smtpd.h"
 
-#define HANDSHAKE_WAIT	30	/* s for all of it */
-
-SSL_CTX *
-tls_current(struct smtpd *d)
-{
-	struct buf why = BUF_INIT;
-	SSL_CTX *ctx = tls_identity_current(&d->tls, &why);
-
-	if (why.len > 0)
-		log_event(NULL, "tls-error cert=%s text=%s", d->cfg->tls_cert,
-		    quoted(buf_str(&why)));
-	buf_release(&why);
-	return ctx;
-}
+#define ABLE_WAIT	10	/* s */
+#define REPLY_WAIT	30	/* s */
+#define HANDSHAKE_WAIT	45	/* s; tlsd's own patience ends before */
 
 static int
-shake_hands(struct session *s, SSL_CTX *ctx)
+tlsd_connect(const struct config *cfg, struct stream *tlsd)
 {
-	int r = stream_tls_accept(&s->st, ctx, deadline_in(HANDSHAKE_WAIT));
+	int fd = ctl_connect(config_socket(cfg, "net/tlsd"));
 
-	if (r == -1)
-		log_errno(NULL, "tls-failed ip=%s text=%s", buf_str(&s->ip),
-		    quoted(tls_error()));
-	tls_identity_rest(&s->smtpd->tls);
-	return r;
+	if (fd == -1)
+		return -1;
+	stream_init(tlsd, fd, fd);
+	return 0;
+}
+
+bool
+tls_able(struct smtpd *d)
+{
+	struct buf line = BUF_INIT;
+	struct stream tlsd;
+	struct ctl c;
+
+	if (d->tls_able || *d->cfg->tls_cert == '\0' ||
+	    tlsd_connect(d->cfg, &tlsd) == -1)
+		return d->tls_able;
+	stream_puts(&tlsd, "able\n");
+	d->tls_able = ctl_read(&tlsd, &line, &c, deadline_in(ABLE_WAIT)) == 1 &&
+	    ctl_is(&c, "yes");
+	stream_release(&tlsd);
+	buf_release(&line);
+	return d->tls_able;
+}
+
+/*
+ * tlsd shakes hands with the client.  0: the session's stream is the one to
+ * tlsd now.  -1: the client's is broken, no byte passes in the clear.
+ */
+static int
+hand_over(struct session *s, struct stream *tlsd)
+{
+	struct buf frame = BUF_INIT, line = BUF_INIT;
+	int64_t deadline = deadline_in(HANDSHAKE_WAIT);
+	struct ctl c;
+	int r;
+
+	ctl_begin(&frame, "tls");
+	ctl_add(&frame, "ip", buf_str(&s->ip));
+	ctl_end(&frame);
+	r = stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len, deadline);
+	if (r == 0)
+		r = ctl_read(tlsd, &line, &c, deadline);
+	if (r == 1 && ctl_is(&c, "ok")) {
+		s->tls = xstrdup(ctl_str(&c, "version"));
+		stream_release(&s->st);
+		s->st = *tlsd;
+	} else {
+		if (r != 1)	/* else tlsd has said why */
+			log_errno(NULL, "tls-failed ip=%s text=\"tlsd did not "
+			    "answer\"", buf_str(&s->ip));
+		s->st.broken = true;
+		stream_release(tlsd);
+	}
+	buf_release(&frame);
+	buf_release(&line);
+	return s->tls != NULL ? 0 : -1;
 }
 
 int
 session_tls(struct session *s)
 {
-	SSL_CTX *ctx = tls_current(s->smtpd);
+	struct stream tlsd;
 
-	return ctx == NULL ? -1 : shake_hands(s, ctx);
+	if (s->conn->is_socket && tlsd_connect(s->cfg, &tlsd) == 0)
+		return hand_over(s, &tlsd);
+	log_errno(NULL, "tls-failed ip=%s text=\"tlsd cannot be reached\"",
+	    buf_str(&s->ip));
+	return -1;
 }
 
 /* What came in the clear is forgotten: anyone may have said it. */
@@ -62,21 +109,24 @@ forget(struct session *s)
 void
 do_starttls(struct session *s, const char *arg)
 {
-	SSL_CTX *ctx;
+	struct stream tlsd;
 
 	(void)arg;
-	if (s->st.ssl != NULL || s->user != NULL)
+	if (s->tls != NULL || s->user != NULL)
 		reply(s, 503, "5.5.1", "too late for that");
 	else if (!(s->role->flags & R_STARTTLS) || !s->conn->is_socket ||
 	    *s->cfg->tls_cert == '\0')
 		reply(s, 502, "5.5.1", "no TLS here");
-	else if ((ctx = tls_current(s->smtpd)) == NULL)
+	else if (!tls_able(s->smtpd) || tlsd_connect(s->cfg, &tlsd) == -1)
 		reply(s, 454, "4.7.0", "TLS is not available now");
 	else {
 		reply(s, 220, "2.0.0", "go ahead");
-		if (stream_flush(&s->st, deadline_in(HANDSHAKE_WAIT)) == -1 ||
-		    shake_hands(s, ctx) == -1)
+		if (stream_flush(&s->st, deadline_in(REPLY_WAIT)) == -1) {
+			stream_release(&tlsd);
 			s->closing = true;
+		} else if (hand_over(s, &tlsd) == -1) {
+			s->closing = true;
+		}
 		forget(s);
 	}
 }

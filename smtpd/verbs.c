@@ -185,7 +185,7 @@ do_helo(struct session *s, const char *arg)
 bool
 session_may_auth(const struct session *s)
 {
-	return (s->role->flags & R_AUTH) && (s->st.ssl != NULL || s->near);
+	return (s->role->flags & R_AUTH) && (s->tls != NULL || s->near);
 }
 
 /* The extensions, RFC 5321 section 4.1.1.1; the last line is always there. */
@@ -202,9 +202,8 @@ hello_extended(struct session *s, const char *arg, enum greeting greeting)
 	stream_puts(st, "250-PIPELINING\r\n");
 	stream_printf(st, "250-SIZE %lld\r\n",
 	    (long long)s->cfg->message_size);
-	if ((s->role->flags & R_STARTTLS) && s->st.ssl == NULL &&
-	    s->conn->is_socket && (s->smtpd->tls.ctx != NULL ||
-	    tls_current(s->smtpd) != NULL))
+	if ((s->role->flags & R_STARTTLS) && s->tls == NULL &&
+	    s->conn->is_socket && tls_able(s->smtpd))
 		stream_puts(st, "250-STARTTLS\r\n");
 	if (session_may_auth(s) && s->user == NULL)
 		stream_puts(st, "250-AUTH PLAIN LOGIN\r\n");

@@ -84,8 +84,8 @@ complete() {
 	for p in bin/facteur bin/sendmail tests/dnsd tests/ports; do
 		[ -x "$B/$p" ] || return 1
 	done
-	for p in smtpd inject queue remote resolve launch pop3d authd passwd \
-	    qadmin; do
+	for p in smtpd tlsd inject queue remote resolve launch pop3d authd \
+	    keyd passwd qadmin; do
 		[ -x "$B/libexec/facteur/$p" ] || return 1
 	done
 }

@@ -33,8 +33,8 @@
 #include "sandbox_private.h"
 
 #define IS(kind)	(1u << SANDBOX_##kind)
-#define MASTERS		(IS(SMTPD) | IS(POP3D) | IS(INJECT) | IS(REMOTE) | \
-			    IS(LAUNCH) | IS(AUTHD))
+#define MASTERS		(IS(SMTPD) | IS(TLSD) | IS(POP3D) | IS(INJECT) | \
+			    IS(REMOTE) | IS(LAUNCH) | IS(AUTHD))
 #define SPOOLERS	(IS(INJECT) | IS(INJECT_WORKER) | IS(QUEUE))
 #define CONF		(IS(AUTHD) | IS(RESOLVE) | IS(QUEUE) | IS(KEYD))
 

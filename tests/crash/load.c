@@ -26,9 +26,9 @@
 static const char *const two[] = { LOCAL, FAR, NULL };
 static const char *const three[] = { LOCAL, FAR, REFUSED, NULL };
 
-static unsigned kills, by_program[8];
-static const char *const programs[8] = { "smtpd", "inject", "queue", "launch",
-    "remote", "resolve", "authd", NULL };
+static unsigned kills, by_program[9];
+static const char *const programs[9] = { "smtpd", "inject", "queue", "launch",
+    "remote", "resolve", "authd", "tlsd", NULL };
 
 static bool
 wants_report(unsigned i)

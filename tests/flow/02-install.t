@@ -18,7 +18,8 @@ fi
 install_make install >"$T/install.out" 2>&1 ||
     bail "make install: $(cat "$T/install.out")"
 for f in bin/facteur bin/sendmail bin/mailq bin/newaliases sbin/sendmail \
-    lib/sendmail libexec/facteur/smtpd share/man/man8/facteur.8 \
+    lib/sendmail libexec/facteur/smtpd libexec/facteur/tlsd \
+    share/man/man8/facteur.8 share/man/man8/tlsd.8 \
     share/man/man5/facteur.conf.5 share/man/man1/sendmail.1 \
     lib/sysusers.d/facteur.conf lib/tmpfiles.d/facteur.conf \
     share/doc/facteur/examples/inetd.conf; do

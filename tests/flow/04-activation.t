@@ -79,6 +79,7 @@ if have systemd-socket-activate; then
 	on_socket remote "$T/r/remote" remote "$P/remote" -C "$T/emc"
 	[ ! -x "$P/keyd" ] ||
 	    on_socket keyd "$T/r/net/keyd" keyd "$P/keyd" -C "$T/emc"
+	on_socket tlsd "$T/r/net/tlsd" tlsd "$P/tlsd" -C "$T/emc"
 	on_socket smtpd "$EMC:$SMTP $EMC:$SUB" smtp:submission \
 	    "$P/smtpd" -C "$T/emc"
 	on_socket pop3d "$EMC:$POP" pop3 "$P/pop3d" -C "$T/emc"

@@ -187,8 +187,8 @@ all_shut() {		# NAME UID
 		shut "$pid" || return 1
 	done
 }
-for pair in smtpd:net pop3d:net inject:queue queue:queue remote:remote \
-    resolve:lookup keyd:keys; do
+for pair in smtpd:net tlsd:net pop3d:net inject:queue queue:queue \
+    remote:remote resolve:lookup keyd:keys; do
 	ok "${pair%:*} runs as facteur-${pair#*:}, and that is all" \
 	    all_shut "${pair%:*}" "$(uid "facteur-${pair#*:}")"
 done
@@ -199,7 +199,7 @@ for pid in $(pids authd); do
 done
 is "that child holds a socket and the log" \
     "$(ls "/proc/${child:-none}/fd" | tr '\n' ' ')" "0 1 2 3 "
-for p in smtpd pop3d; do
+for p in smtpd tlsd pop3d; do
 	is "$p is in its jail" "$(readlink "/proc/$(pids $p)/root")" $W/run/net
 done
 modes() {
@@ -214,6 +214,7 @@ is "owners and modes" "$(modes)" "\
 600 facteur-net:facteur-net run/net/inject
 660 facteur-remote:facteur-net run/net/keyd
 660 facteur-queue:facteur-net run/net/resolve
+600 facteur-net:facteur-net run/net/tlsd
 666 root:root run/inject
 660 facteur-queue:facteur-auth run/launch
 600 facteur-queue:facteur-queue run/remote
@@ -316,6 +317,7 @@ done
 for f in "who address=marie@emc.fr" "auth user=marie@emc.fr pass=$PASS"; do
 	ok "resolve: no ${f%% *}" said closed resolve "$f"
 	ok "inject: no ${f%% *}" said closed inject "$f"
+	ok "tlsd: no ${f%% *}" said closed tlsd "$f"
 done
 ok "authd: no name without its password" said \
     "fail text=wrong%20user%20or%20password" authd \
@@ -323,6 +325,9 @@ ok "authd: no name without its password" said \
 ok "with it, yes: that is what a front is for" said \
     "ok user=marie@emc.fr" authd \
     "auth user=marie@emc.fr pass=$PASS ip=192.0.2.1 service=smtp"
+ok "tlsd: it may ask what smtpd asks" said "no
+closed" tlsd able
+ok "tlsd: no TLS without a client" said closed tlsd "tls ip=192.0.2.1"
 outside() {		# the same uid outside the jail, and a user of the host
 	"$INTRUDER" "$(uid "$1")" "$(id -g "$1")" - ask "$W/run/$2" x
 }
@@ -330,7 +335,7 @@ for s in launch control remote; do
 	ok "facteur-net may not connect to $s" fails 0 \
 	    "connect: Permission denied" outside facteur-net $s
 done
-for s in launch control remote net/authd net/resolve net/inject; do
+for s in launch control remote net/authd net/resolve net/inject net/tlsd; do
 	ok "a user may not connect to $s" fails 0 \
 	    "connect: Permission denied" outside eve $s
 done
@@ -398,8 +403,8 @@ ok "and waits" wait_for 10 grep -qF "a program of ours" "$T/host.log"
 kill -TERM "$RUN"
 wait "$RUN"
 is "it ends with 0" $? 0
-is "and nothing of it is left" "$(for p in smtpd pop3d inject queue remote \
-    resolve authd keyd launch; do pids $p; done)" ""
+is "and nothing of it is left" "$(for p in smtpd tlsd pop3d inject queue \
+    remote resolve authd keyd launch; do pids $p; done)" ""
 grep -aqF "$PASS" "$T/host.log"
 is "no password is in the log" $? 1
 done_testing

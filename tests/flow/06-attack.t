@@ -36,9 +36,9 @@ ok "an agent tries to reach yahoo" wait_for 10 grep -aq \
 attempts=$(sed -n 's/^	{ "\([a-z0-9_-]*\)", .*/\1/p' \
     "$TOP/tests/attack/attack.c")
 n=$(echo "$attempts" | wc -l)
-for program in smtpd smtpd:session pop3d pop3d:session inject inject:worker \
-    queue remote remote:agent resolve launch local pop3:mailbox authd \
-    authd:hash keyd; do
+for program in smtpd smtpd:session tlsd tlsd:session pop3d pop3d:session \
+    inject inject:worker queue remote remote:agent resolve launch local \
+    pop3:mailbox authd authd:hash keyd; do
 	grep -a " program=$program " "$log" >"$T/tries"
 	missing=
 	for a in $attempts; do
@@ -60,11 +60,12 @@ ok "remote reaches others" may remote:agent inet-socket
 ok "authd reads users" may authd open-users
 ok "keyd reads the key" may keyd open-key
 ok "smtpd forks" may smtpd fork
+ok "tlsd forks" may tlsd fork
 
 # What an administrator sees of it.
 "$FACTEUR" -C "$T/emc" sandbox >"$T/shown" 2>&1
-for program in smtpd pop3d inject inject:worker queue remote resolve launch \
-    authd authd:hash keyd; do
+for program in smtpd tlsd pop3d inject inject:worker queue remote resolve \
+    launch authd authd:hash keyd; do
 	has "facteur sandbox shows $program" "$T/shown" \
 	    "^$program\[[0-9]*\], child of"
 done

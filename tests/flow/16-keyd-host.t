@@ -81,6 +81,7 @@ line=$(timeout 20 head -n 1 "$T/ready")
 ok "a key that only root can read serves" shows first
 is "keyd is facteur-keys" "$(of keyd facteur-keys | wc -w)" 1
 is "and nothing of it is root" "$(of keyd root)" ""
+is "tlsd is facteur-net" "$(of tlsd facteur-net | wc -w)" 1
 has "keyd says at once that it could not read it again" "$T/host.log" \
     "key-unreadable .*chgrp facteur-keys $KEY && chmod 0640 $KEY"
 "$FACTEUR" check-install >"$T/check" 2>&1
@@ -106,6 +107,8 @@ as() {			# USER COMMAND...
 ok "facteur-net cannot read the key" not as facteur-net cat "$KEY"
 ok "facteur-net cannot look into keyd" not as facteur-net \
     cat "/proc/$(of keyd facteur-keys)/environ"
+ok "nor into tlsd, which is facteur-net" not as facteur-net \
+    cat "/proc/$(of tlsd facteur-net)/environ"
 kill -TERM "$RUN"
 wait "$RUN"
 is "it ends with 0" $? 0

@@ -199,6 +199,7 @@ users_of() {		# HOST PROGRAM
 	done | sort -u | tr '\n' ' '
 }
 is "smtpd is facteur-net" "$(users_of emc smtpd)" "facteur-net "
+is "tlsd is facteur-net" "$(users_of emc tlsd)" "facteur-net "
 is "pop3d is facteur-net" "$(users_of emc pop3d)" "facteur-net "
 is "inject is facteur-queue" "$(users_of emc inject)" "facteur-queue "
 is "queue is facteur-queue" "$(users_of emc queue)" "facteur-queue "

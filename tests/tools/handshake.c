@@ -21,7 +21,7 @@
 
 #include "deadline.h"
 #include "privdrop.h"
-#include "stream.h"
+#include "stream_tls.h"
 #include "tls.h"
 
 /* The session: reports how long it took. */

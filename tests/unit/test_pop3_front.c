@@ -30,6 +30,7 @@
 #include "deadline.h"
 #include "netaddr.h"
 #include "sasl.h"
+#include "stream_tls.h"
 #include "tls.h"
 #include "../../pop3d/pop3d.h"
 #include "../../pop3d/session.h"

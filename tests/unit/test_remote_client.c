@@ -15,6 +15,7 @@
 #include "../../remote/remote.h"
 #include "deadline.h"
 #include "fake_smtp.h"
+#include "stream_tls.h"
 #include "tls.h"
 
 #define GREET	{ '>', "220 hi\r\n" }, { '=', "EHLO emc.test" }

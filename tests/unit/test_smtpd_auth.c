@@ -11,9 +11,11 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
+#include "../../smtpd/tlsd.h"
 #include "sasl.h"
+#include "seams.h"
 #include "smtpd_fakes.h"
-#include "tls.h"
+#include "stream_tls.h"
 
 static char cert_path[128], key_path[128];
 
@@ -46,10 +48,56 @@ make_cert(void)
 	EVP_PKEY_free(key);
 }
 
+/* ---- tlsd ---- */
+
+static struct {
+	int	 listener;
+	pthread_t thread;
+	struct tlsd tlsd;
+} server = { .listener = -1 };
+
+/* The real conversation, one client after the other. */
+static void *
+tlsd_serve(void *arg)
+{
+	struct serve_conn conn = { .name = "tlsd", .is_socket = true };
+	int fd;
+
+	(void)arg;
+	while ((fd = accept(server.listener, NULL, NULL)) != -1)
+		(void)tlsd_session(fd, &conn, &server.tlsd);
+	return NULL;
+}
+
+static void
+tlsd_start(void)
+{
+	server.tlsd.cfg = &fake.cfg;
+	tls_identity_init(&server.tlsd.tls, &fake.cfg);
+	server.listener = fake_listen("net/tlsd");
+	assert_int_equal(pthread_create(&server.thread, NULL, tlsd_serve,
+	    NULL), 0);
+}
+
+static void
+tlsd_stop(void)
+{
+	char path[128];
+
+	shutdown(server.listener, SHUT_RDWR);
+	pthread_join(server.thread, NULL);
+	close(server.listener);
+	server.listener = -1;
+	tls_identity_release(&server.tlsd.tls);
+	snprintf(path, sizeof(path), "%s/net/tlsd", fake.dir);
+	unlink(path);
+}
+
 static int
 start(void **state)
 {
 	fakes_start(state);
+	seams_init(&fake.cfg);
 	snprintf(cert_path, sizeof(cert_path), "%s/cert", fake.dir);
 	snprintf(key_path, sizeof(key_path), "%s/key", fake.dir);
 	make_cert();
@@ -57,12 +105,14 @@ start(void **state)
 	free(fake.cfg.tls_key);
 	fake.cfg.tls_cert = xstrdup(cert_path);
 	fake.cfg.tls_key = xstrdup(key_path);
+	tlsd_start();
 	return 0;
 }
 
 static int
 stop(void **state)
 {
+	tlsd_stop();
 	unlink(cert_path);
 	unlink(key_path);
 	return fakes_stop(state);
@@ -155,31 +205,88 @@ submissions_speaks_tls_from_the_first_byte(void **state)
 	client_end(&c);
 }
 
+/* Whoever cannot have TLS is told so before the word, and nothing breaks. */
+static void
+without_tlsd_there_is_no_starttls(void **state)
+{
+	struct client c;
+
+	(void)state;
+	tlsd_stop();
+	client_start(&c, "smtp", "192.0.2.7");
+	assert_int_equal(ask(&c, "EHLO x"), 250);
+	assert_null(strstr(buf_str(&c.all), "STARTTLS"));
+	assert_int_equal(ask(&c, "STARTTLS"), 454);
+	assert_int_equal(ask(&c, "MAIL FROM:<a@b.c>"), 250);
+	client_end(&c);
+	client_connect(&c, "submissions", "192.0.2.7", "");
+	client_run(&c);
+	assert_int_equal(reply_code(&c), 0);
+	client_end(&c);
+	tlsd_start();
+	client_start(&c, "smtp", "192.0.2.7");
+	assert_int_equal(ask(&c, "EHLO x"), 250);
+	assert_non_null(strstr(buf_str(&c.all), "STARTTLS\n"));
+	client_end(&c);
+}
+
+/* tlsd serves nobody's descriptor but a socket, and no verb but its own. */
+static void
+tlsd_wants_a_socket(void **state)
+{
+	static const char *const asked[] = { "tls ip=192.0.2.7\n",
+	    "handshake\n", "able able able\n" };
+	struct stream st;
+	char path[128];
+	const char *p;
+	int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	assert_true(file != -1);
+	snprintf(path, sizeof(path), "%s/net/tlsd", fake.dir);
+	for (size_t i = 0; i < 2 * N(asked); i++) {
+		const char *say_it = asked[i / 2];
+		int fd = ctl_connect(path);
+
+		assert_true(fd != -1);
+		stream_init(&st, fd, fd);
+		if (i % 2 == 0)
+			stream_puts(&st, say_it);
+		else
+			assert_int_equal(stream_send_fd(&st, file, say_it,
+			    strlen(say_it), deadline_in(10)), 0);
+		assert_int_equal(stream_flush(&st, deadline_in(10)), 0);
+		assert_true(stream_peek(&st, &p, deadline_in(30)) <= 0);
+		stream_release(&st);
+	}
+	close(file);
+}
+
 static void
 a_new_certificate_needs_no_restart(void **state)
 {
-	struct smtpd d = { .cfg = &fake.cfg };
+	struct tlsd d = { .cfg = &fake.cfg };
 	struct timespec later[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	SSL_CTX *first, *second;
 	FILE *f;
 
 	(void)state;
 	tls_identity_init(&d.tls, &fake.cfg);
-	assert_non_null(first = tls_current(&d));
+	assert_non_null(first = tlsd_identity(&d));
 	SSL_CTX_up_ref(first);		/* its address is not used again */
-	assert_ptr_equal(tls_current(&d), first);
+	assert_ptr_equal(tlsd_identity(&d), first);
 	make_cert();
 	assert_int_equal(utimensat(AT_FDCWD, cert_path, later, 0), 0);
-	assert_non_null(second = tls_current(&d));
+	assert_non_null(second = tlsd_identity(&d));
 	assert_ptr_not_equal(second, first);
 	/* one that cannot be read changes nothing */
 	assert_non_null(f = fopen(cert_path, "we"));
 	assert_int_equal(fclose(f), 0);
-	assert_ptr_equal(tls_current(&d), second);
+	assert_ptr_equal(tlsd_identity(&d), second);
 	unlink(cert_path);
-	assert_ptr_equal(tls_current(&d), second);
+	assert_ptr_equal(tlsd_identity(&d), second);
 	make_cert();
-	assert_non_null(tls_current(&d));
+	assert_non_null(tlsd_identity(&d));
 	SSL_CTX_free(first);
 	tls_identity_release(&d.tls);
 }
@@ -453,6 +560,8 @@ main(void)
 		cmocka_unit_test(nothing_may_stand_behind_starttls),
 		cmocka_unit_test(a_failed_handshake_ends_the_session),
 		cmocka_unit_test(submissions_speaks_tls_from_the_first_byte),
+		cmocka_unit_test(without_tlsd_there_is_no_starttls),
+		cmocka_unit_test(tlsd_wants_a_socket),
 		cmocka_unit_test(a_new_certificate_needs_no_restart),
 		cmocka_unit_test(
 		    auth_wants_tls_or_loopback_and_a_submission_port),

@@ -1,11 +1,14 @@
 /*
  * test_stream_splice.c - the relay between a client and its session.
+ *
+ * wrap: poll
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -14,6 +17,18 @@
 #include <cmocka.h>
 
 #include "stream_pair.h"
+
+/* Time passes faster where a test says so. */
+static int hurry = 1;
+
+int __real_poll(struct pollfd *, nfds_t, int);
+int __wrap_poll(struct pollfd *, nfds_t, int);
+
+int
+__wrap_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	return __real_poll(fds, n, ms < 0 ? ms : ms / hurry);
+}
 
 /* Runs the relay between two pairs in a child; gives us the outer ends. */
 static pid_t
@@ -153,11 +168,37 @@ the_relay_does_not_lock_up_when_both_talk(void **state)
 	stream_release(&client);
 }
 
+/*
+ * Whoever reads nothing keeps his relay only as long as his session has
+ * patience with him, and a minute: sessions are counted, relays are not.
+ */
+static void
+a_client_that_does_not_read_is_left_soon_after_its_session(void **state)
+{
+	static char much[1000000];
+	struct stream client, session;
+	pid_t child;
+
+	(void)state;
+	hurry = 1000;
+	child = relay(&client, &session, 100000);
+	hurry = 1;
+	memset(much, 'x', sizeof(much));
+	session.write_deadline = deadline_in(1);
+	stream_write(&session, much, sizeof(much));
+	assert_true(session.broken);	/* nobody takes it */
+	stream_release(&session);
+	assert_ends_with(child, ETIMEDOUT);
+	stream_release(&client);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_relay_moves_both_ways_and_ends_with_the_session),
+		cmocka_unit_test(
+		    a_client_that_does_not_read_is_left_soon_after_its_session),
 		cmocka_unit_test(a_client_that_half_closes_gets_its_answer),
 		cmocka_unit_test(a_silent_relay_times_out),
 		cmocka_unit_test(the_relay_does_not_lock_up_when_both_talk),

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "deadline.h"
-#include "stream.h"
+#include "stream_tls.h"
 #include "tls.h"
 
 #define SOON	deadline_in(20)		/* never reached when all is well */

@@ -1,0 +1,101 @@
+/*
+ * tlsd - speaks TLS for the sessions of smtpd.
+ *
+ * Runs as facteur-net.  The acceptor asks keyd for the certificate once,
+ * rehearses a handshake, and forks a child for each client (tlsd_session.c).
+ * It is a program of its own because OpenSSL is by far the largest part of a
+ * process that forks: sessions in the clear do without.
+ * Way 1 of 8.  From: smtpd.  To: tlsd_session.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "privdrop.h"
+#include "sandbox.h"
+#include "seams.h"
+#include "tlsd.h"
+
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: tlsd [-C confdir]\n"
+	    "tlsd is started by `facteur run`, with its socket\n");
+	exit(EX_USAGE);
+}
+
+static bool
+is_allowed(const char *name, int64_t uid)
+{
+	return seam_may_connect(name, uid);
+}
+
+/* Its own uid, and run/net for a root directory, as smtpd. */
+static int
+confine(void *arg)
+{
+	const struct tlsd *t = arg;
+	int r = seam_become(t->cfg, SEAM_NET, true);
+
+	if (r == -1) {
+		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
+		return -1;
+	}
+	if (r == 1)
+		log_event(NULL, "no-jail text=\"not root and without "
+		    "CAP_SYS_CHROOT\"");
+	sandbox_enter(SANDBOX_TLSD, t->cfg, NULL);
+	return 0;
+}
+
+static int
+confine_session(void *arg)
+{
+	const struct tlsd *t = arg;
+
+	sandbox_enter(SANDBOX_TLSD_SESSION, t->cfg, NULL);
+	return 0;
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *confdir = NULL;
+	struct config *cfg;
+	struct tlsd t;
+	struct serve how = {
+		.session = tlsd_session,
+		.arg = &t,
+		.confine = confine,
+		.confine_session = confine_session,
+		.allowed = is_allowed,
+	};
+	int ch, status;
+
+	process_init();
+	while ((ch = getopt(argc, argv, "C:")) != -1)
+		switch (ch) {
+		case 'C':
+			confdir = optarg;
+			break;
+		default:
+			usage();
+		}
+	if (argc != optind || serve_mode() != SERVE_LISTEN)
+		usage();
+	log_init("tlsd");
+	tzset();	/* the time zone is a file; no child opens one */
+	t.cfg = cfg = config_or_die(confdir);
+	seams_init(cfg);
+	how.max = (unsigned)cfg->connections;
+	tls_identity_init(&t.tls, cfg);
+	(void)tlsd_identity(&t);
+	tls_identity_share(&t.tls);
+	status = serve_run(&how);
+	tls_identity_release(&t.tls);
+	config_free(cfg);
+	return status == -1 ? EX_OSERR : status;
+}

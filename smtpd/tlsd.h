@@ -1,0 +1,18 @@
+/* tlsd.h - TLS for the sessions of smtpd. */
+#ifndef SMTPD_TLSD_H
+#define SMTPD_TLSD_H
+
+#include "config.h"
+#include "serve.h"
+#include "tls.h"
+
+struct tlsd {
+	const struct config *cfg;	/* borrowed */
+	struct tls_identity tls;	/* owned */
+};
+
+/* tls_identity_current(), and a line in the log if something is amiss. */
+SSL_CTX	*tlsd_identity(struct tlsd *);
+/* One client's conversation (INTERNALS 2.10); fits struct serve. arg is a struct tlsd. */
+int	tlsd_session(int fd, const struct serve_conn *, void *arg);
+#endif
