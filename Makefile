@@ -38,7 +38,7 @@ ifneq ($(wildcard /usr/include/security/pam_appl.h),)
 CPPFLAGS += -DHAVE_PAM
 PAM     = -lpam
 endif
-LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz -lbsd $(PAM)
+LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz -lbsd -lmd $(PAM)
 
 FOLDERS = smtpd queue remote local pop3d auth admin
 lib_src    := $(wildcard lib/*.c)

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/sha.h>
+#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -257,9 +257,12 @@ hash_text(const char *s, size_t len, char out[UIDL_MAX + 1])
 {
 	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned char sum[SHA256_DIGEST_LENGTH];
+	SHA2_CTX ctx;
 	unsigned acc = 0, bits = 0;
 
-	(void)SHA256((const unsigned char *)s, len, sum);
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, (const unsigned char *)s, len);
+	SHA256Final(sum, &ctx);
 	for (size_t i = 0; i < 20; i++) {
 		acc = acc << 8 | sum[i];
 		for (bits += 8; bits >= 5; bits -= 5)
