@@ -22,7 +22,6 @@
 #define STREAM_OUT	65535	/* bytes collected at most; with NUL 64 KiB */
 #define OUT_KEEP	16384	/* of them kept allocated while idle */
 #define WRITE_SECONDS	300	/* for a full buffer, when nobody said */
-#define LINGER_WAIT	2	/* s */
 #define LINGER_MAX	(256 * 1024)
 
 void
@@ -289,9 +288,9 @@ stream_goodbye(struct stream *s, int64_t deadline)
 }
 
 void
-stream_linger(struct stream *s)
+stream_linger(struct stream *s, int seconds)
 {
-	int64_t deadline = deadline_in(LINGER_WAIT);
+	int64_t deadline = deadline_in(seconds);
 	size_t total = 0;
 	const char *p;
 	ssize_t n;

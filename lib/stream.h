@@ -103,18 +103,19 @@ void	 stream_goodbye(struct stream *, int64_t deadline);
 /*
  * After that: a close() with unread input becomes a reset, and a reset makes
  * the peer throw our last words away.  So the rest is read first, within
- * bounds of time and size.
+ * bounds: `seconds`, and 256 kB.
  */
-void	 stream_linger(struct stream *);
+void	 stream_linger(struct stream *, int seconds);
 
 /*
  * The relay of pop3d's front and of tlsd: moves bytes both ways between the client a and
  * the session b until b has ended and its rest is delivered, or nobody spoke
- * for idle_s seconds (-1 with ETIMEDOUT; at most a minute once b has gone), or
- * a takes no more (-1 with errno).
+ * for idle_s seconds, or a has not taken the rest rest_s seconds after b has
+ * ended (-1 with ETIMEDOUT), or a takes no more (-1 with errno).
  * When a ends first, b is told so and its answers are still delivered.
  * 0 at a clean end.
  */
-int	 stream_splice(struct stream *a, struct stream *b, int idle_s)
+int	 stream_splice(struct stream *a, struct stream *b, int idle_s,
+	    int rest_s)
 	    __attribute__((warn_unused_result));
 #endif

@@ -15,7 +15,6 @@
 #include "stream_io.h"
 
 #define NO_FD	{ .fd = -1 }
-#define REST_WAIT	60	/* s for a client to take more of what a session left */
 
 enum pump {
 	PUMP_MOVED,		/* call again */
@@ -72,11 +71,12 @@ wait_both(struct pollfd on[3], int64_t deadline)
 }
 
 int
-stream_splice(struct stream *a, struct stream *b, int idle_s)
+stream_splice(struct stream *a, struct stream *b, int idle_s, int rest_s)
 {
-	/* the third only tells that b has gone while a does not read */
-	struct pollfd on[3] = { NO_FD, NO_FD, { .fd = b->rfd } };
-	int64_t deadline = deadline_in(idle_s);
+	/* the third only tells that b has ended while a does not read */
+	struct pollfd on[3] = { NO_FD, NO_FD,
+	    { .fd = b->rfd, .events = POLLRDHUP } };
+	int64_t deadline = deadline_in(idle_s), last = DEADLINE_NEVER;
 	enum pump up = PUMP_MOVED, down = PUMP_MOVED;
 
 	if (stream_flush(a, deadline) == -1 || stream_flush(b, deadline) == -1)
@@ -96,10 +96,11 @@ stream_splice(struct stream *a, struct stream *b, int idle_s)
 			deadline = deadline_in(idle_s);
 		else if (wait_both(on, deadline) == -1)
 			return -1;
-		if (on[2].fd != -1 && (on[2].revents & POLLHUP)) {
+		if (on[2].fd != -1 && on[2].revents != 0) {
 			on[2].fd = -1;
-			idle_s = idle_s < REST_WAIT ? idle_s : REST_WAIT;
-			deadline = deadline_in(idle_s);
+			last = deadline_in(rest_s);
 		}
+		if (deadline > last)
+			deadline = last;
 	}
 }

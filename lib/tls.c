@@ -8,13 +8,19 @@
  * Way 1, 6 and 8 of 8.  From: smtpd, remote, pop3d.  To: stream_tls.c.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/err.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tls.h"
 
 #define REHEARSAL	4	/* turns that a handshake takes at most */
+#define GAP_MAX		65536	/* bytes */
+#define GAP_MIN		16
+
+static void *gaps;		/* close_gaps(): taken for good */
 
 const char *
 tls_error(void)
@@ -189,6 +195,30 @@ rehearse(SSL *server, SSL *client)
 	}
 }
 
+/*
+ * A child whose pieces come to lie between its parent's gets a page of its own
+ * for each.  So the gaps are taken for good: what a child asks for lies
+ * together, at the heap's end.  52 KB less for each of them.
+ */
+static void
+close_gaps(void)
+{
+	const char *end;
+	void *p, *taken = gaps;
+
+	(void)malloc_trim(0);
+	end = sbrk(0);
+	for (size_t size = GAP_MAX; size >= GAP_MIN;
+	    size = size > 1024 ? size / 2 : size - GAP_MIN) {
+		while ((p = malloc(size)) != NULL && (const char *)p < end) {
+			*(void **)p = taken;
+			taken = p;
+		}
+		free(p);
+	}
+	gaps = taken;
+}
+
 void
 tls_warm_up(SSL_CTX *ctx)
 {
@@ -205,6 +235,7 @@ tls_warm_up(SSL_CTX *ctx)
 	SSL_CTX_free(peer);
 	buf_release(&why);
 	ERR_clear_error();
+	close_gaps();
 }
 
 SSL_CTX *

@@ -39,7 +39,8 @@ relay(struct login *l, int fd)
 		    quoted(buf_str(&l->user)));
 		stream_puts(l->io, "-ERR [SYS/TEMP] the mailbox cannot be "
 		    "opened now\r\n");
-	} else if (stream_splice(l->io, &session, POP3_IDLE) == -1) {
+	} else if (stream_splice(l->io, &session, POP3_IDLE,
+	    POP3_IDLE) == -1) {
 		log_errno(NULL, "relay-ended service=pop3 user=%s",
 		    quoted(buf_str(&l->user)));
 	}

@@ -24,6 +24,8 @@
 #define JUNK_MAX	100	/* NOOP, RSET... without a message */
 #define TARPIT_MS	1000
 #define GOODBYE_WAIT	10	/* s */
+#define LINGER_WAIT	2	/* s */
+#define TLSD_WAIT	20	/* s: see tlsd_session.c */
 #define REPLY_TEXT	480	/* bytes; RFC 5321, 4.5.3.1.5 has 512 */
 
 static const struct role roles[] = {
@@ -225,8 +227,10 @@ farewell(struct session *s)
 	if (s->st.broken || stream_flush(&s->st, deadline) == -1)
 		return;
 	stream_goodbye(&s->st, deadline);
-	if (s->linger)
-		stream_linger(&s->st);
+	if (s->tls != NULL)	/* our place is tlsd's: it ends before us */
+		stream_linger(&s->st, TLSD_WAIT);
+	else if (s->linger)
+		stream_linger(&s->st, LINGER_WAIT);
 }
 
 static void

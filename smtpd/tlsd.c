@@ -19,6 +19,8 @@
 #include "seams.h"
 #include "tlsd.h"
 
+#define SPARE	16
+
 static _Noreturn void
 usage(void)
 {
@@ -90,7 +92,8 @@ main(int argc, char *argv[])
 	tzset();	/* the time zone is a file; no child opens one */
 	t.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
-	how.max = (unsigned)cfg->connections;
+	/* one for each session, and room for those that are just ending */
+	how.max = (unsigned)(cfg->connections + SPARE);
 	tls_identity_init(&t.tls, cfg);
 	(void)tlsd_identity(&t);
 	tls_identity_share(&t.tls);

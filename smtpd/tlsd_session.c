@@ -21,7 +21,9 @@
 #define QUESTION_WAIT	10	/* s for smtpd to say what it wants */
 #define HANDSHAKE_WAIT	30	/* s for all of it */
 #define IDLE_WAIT	1200	/* s; the session itself is less patient */
-#define GOODBYE_WAIT	10	/* s */
+#define REST_WAIT	10	/* s, when it has ended, for its last replies */
+#define GOODBYE_WAIT	5	/* s */
+#define LINGER_WAIT	2	/* s */
 
 SSL_CTX *
 tlsd_identity(struct tlsd *t)
@@ -69,17 +71,17 @@ shake_hands(struct tlsd *t, struct stream *client, const char *ip)
 	return r;
 }
 
-/* The session ends it; what the client has not read yet is waited for. */
+/*
+ * The session ends it, and stays until we have gone (TLSD_WAIT there is more
+ * than our three): so the places that smtpd counts are ours too.
+ */
 static void
 relay(struct stream *client, struct stream *session)
 {
-	int64_t deadline;
-
-	if (stream_splice(client, session, IDLE_WAIT) == -1)
+	if (stream_splice(client, session, IDLE_WAIT, REST_WAIT) == -1)
 		return;
-	deadline = deadline_in(GOODBYE_WAIT);
-	stream_goodbye(client, deadline);
-	stream_linger(client);
+	stream_goodbye(client, deadline_in(GOODBYE_WAIT));
+	stream_linger(client, LINGER_WAIT);
 }
 
 static void

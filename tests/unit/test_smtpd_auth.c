@@ -230,6 +230,32 @@ without_tlsd_there_is_no_starttls(void **state)
 	client_end(&c);
 }
 
+/*
+ * tlsd waits a while for a client that stays after the goodbye.  The session
+ * waits for tlsd, for only sessions are counted and limited.
+ */
+static void
+a_session_outlives_its_tlsd(void **state)
+{
+	struct timespec soon;
+	struct client c;
+
+	(void)state;
+	client_start(&c, "smtp", "192.0.2.7");
+	assert_int_equal(ask(&c, "EHLO x"), 250);
+	assert_int_equal(ask(&c, "STARTTLS"), 220);
+	assert_int_equal(client_tls(&c), 0);
+	assert_int_equal(ask(&c, "QUIT"), 221);
+	assert_int_equal(reply_code(&c), 0);	/* hung up, but we stay */
+	clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_nsec += 300 * 1000 * 1000;
+	soon.tv_sec += soon.tv_nsec / 1000000000;
+	soon.tv_nsec %= 1000000000;
+	assert_int_equal(pthread_timedjoin_np(c.thread, NULL, &soon),
+	    ETIMEDOUT);
+	client_end(&c);
+}
+
 /* tlsd serves nobody's descriptor but a socket, and no verb but its own. */
 static void
 tlsd_wants_a_socket(void **state)
@@ -561,6 +587,7 @@ main(void)
 		cmocka_unit_test(a_failed_handshake_ends_the_session),
 		cmocka_unit_test(submissions_speaks_tls_from_the_first_byte),
 		cmocka_unit_test(without_tlsd_there_is_no_starttls),
+		cmocka_unit_test(a_session_outlives_its_tlsd),
 		cmocka_unit_test(tlsd_wants_a_socket),
 		cmocka_unit_test(a_new_certificate_needs_no_restart),
 		cmocka_unit_test(

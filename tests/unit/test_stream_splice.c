@@ -32,7 +32,7 @@ __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
 
 /* Runs the relay between two pairs in a child; gives us the outer ends. */
 static pid_t
-relay(struct stream *client, struct stream *session, int idle_s)
+relay(struct stream *client, struct stream *session, int idle_s, int rest_s)
 {
 	struct stream a, b;
 	pid_t child;
@@ -43,7 +43,7 @@ relay(struct stream *client, struct stream *session, int idle_s)
 	if ((child = fork()) == 0) {
 		end_pair(client, session);
 		stream_puts(&a, "+OK hello\r\n");
-		r = stream_splice(&a, &b, idle_s);
+		r = stream_splice(&a, &b, idle_s, rest_s);
 		_exit(r == 0 ? 0 : errno);
 	}
 	end_pair(&a, &b);
@@ -78,7 +78,7 @@ the_relay_moves_both_ways_and_ends_with_the_session(void **state)
 	pid_t child;
 
 	(void)state;
-	child = relay(&client, &session, 10);
+	child = relay(&client, &session, 10, 60);
 	assert_hears(&client, "+OK hello");
 	say(&client, "STAT\r\n", 6);
 	assert_hears(&session, "STAT");
@@ -100,7 +100,7 @@ a_client_that_half_closes_gets_its_answer(void **state)
 	pid_t child;
 
 	(void)state;
-	child = relay(&client, &session, 10);
+	child = relay(&client, &session, 10, 60);
 	stream_puts(&client, "QUIT\r\n");
 	stream_goodbye(&client, SOON);
 	assert_hears(&session, "QUIT");
@@ -119,7 +119,7 @@ a_silent_relay_times_out(void **state)
 	struct stream client, session;
 
 	(void)state;
-	assert_ends_with(relay(&client, &session, 0), ETIMEDOUT);
+	assert_ends_with(relay(&client, &session, 0, 60), ETIMEDOUT);
 	end_pair(&client, &session);
 }
 
@@ -136,7 +136,7 @@ the_relay_does_not_lock_up_when_both_talk(void **state)
 	pid_t child, writer, echo;
 
 	(void)state;
-	child = relay(&client, &session, 10);
+	child = relay(&client, &session, 10, 60);
 	if ((writer = fork()) == 0) {
 		for (int i = 0; i < ROUNDS; i++)
 			stream_puts(&client, "A COMMAND, LONGISH\r\n");
@@ -170,7 +170,7 @@ the_relay_does_not_lock_up_when_both_talk(void **state)
 
 /*
  * Whoever reads nothing keeps his relay only as long as his session has
- * patience with him, and a minute: sessions are counted, relays are not.
+ * patience with him, and little more: it is sessions that are counted.
  */
 static void
 a_client_that_does_not_read_is_left_soon_after_its_session(void **state)
@@ -181,7 +181,7 @@ a_client_that_does_not_read_is_left_soon_after_its_session(void **state)
 
 	(void)state;
 	hurry = 1000;
-	child = relay(&client, &session, 100000);
+	child = relay(&client, &session, 100000, 60);
 	hurry = 1;
 	memset(much, 'x', sizeof(much));
 	session.write_deadline = deadline_in(1);

@@ -460,7 +460,7 @@ front(struct stream *session_end)
 
 	if (stream_tls_accept(&a, server, SOON) == -1)
 		return 1;
-	if (stream_splice(&a, session_end, 20) == -1)
+	if (stream_splice(&a, session_end, 20, 20) == -1)
 		return 2;
 	stream_goodbye(&a, SOON);
 	stream_release(&a);
