@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "privdrop.h"
 #include "seams.h"
 
@@ -193,4 +194,17 @@ seam_become(const struct config *cfg, enum seam_user who, bool jail)
 	if (r == 0 && jail)
 		config_in_jail();
 	return r;
+}
+
+int
+seam_become_front(const struct config *cfg)
+{
+	int r = seam_become(cfg, SEAM_NET, true);
+
+	if (r == 1)
+		log_event(NULL, "no-jail text=\"not root and without "
+		    "CAP_SYS_CHROOT\"");
+	else if (r == -1)
+		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
+	return r == -1 ? -1 : 0;
 }

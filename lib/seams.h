@@ -60,4 +60,6 @@ bool	seam_may_connect(const char *listener, int64_t uid);
  * rest.  0; 1: without the jail, which takes CAP_SYS_CHROOT; -1 with errno.
  */
 int	seam_become(const struct config *, enum seam_user who, bool jail) __attribute__((warn_unused_result));
+/* As facteur-net, in the jail; logs what it could not.  0, or -1. */
+int	seam_become_front(const struct config *) __attribute__((warn_unused_result));
 #endif

@@ -48,6 +48,8 @@ void	tls_identity_init(struct tls_identity *, const struct config *);
  * there is none.  `why` gets a sentence if something is amiss, else nothing.
  */
 SSL_CTX	*tls_identity_current(struct tls_identity *, struct buf *why);
+/* The same; what is amiss becomes a line in the log. */
+SSL_CTX	*tls_identity_logged(struct tls_identity *);
 /* The handshake is over: keyd is not needed any more. */
 void	tls_identity_rest(struct tls_identity *);
 /*

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "log.h"
 #include "tls.h"
 
 void
@@ -126,4 +127,17 @@ tls_identity_current(struct tls_identity *t, struct buf *why)
 	if (!from_keyd(t, why))
 		from_files(t, why);
 	return t->ctx;
+}
+
+SSL_CTX *
+tls_identity_logged(struct tls_identity *t)
+{
+	struct buf why = BUF_INIT;
+	SSL_CTX *ctx = tls_identity_current(t, &why);
+
+	if (why.len > 0)
+		log_event(NULL, "tls-error cert=%s text=%s", t->cfg->tls_cert,
+		    quoted(buf_str(&why)));
+	buf_release(&why);
+	return ctx;
 }

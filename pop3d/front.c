@@ -37,24 +37,11 @@ front_may_login(const struct login *l)
 	return l->local || stream_tls_version(l->io) != NULL;
 }
 
-SSL_CTX *
-front_identity(struct front *f)
-{
-	struct buf why = BUF_INIT;
-	SSL_CTX *ctx = tls_identity_current(&f->tls, &why);
-
-	if (why.len > 0)
-		log_event(NULL, "tls-error cert=%s text=%s", f->cfg->tls_cert,
-		    quoted(buf_str(&why)));
-	buf_release(&why);
-	return ctx;
-}
-
 /* The handshake, with the certificate of this moment. */
 static int
 shake_hands(struct login *l, const char *service)
 {
-	SSL_CTX *ctx = front_identity(l->front);
+	SSL_CTX *ctx = tls_identity_logged(&l->front->tls);
 	int r = -1;
 
 	if (ctx == NULL) {
@@ -72,7 +59,7 @@ static bool
 may_stls(const struct login *l)
 {
 	return stream_tls_version(l->io) == NULL &&
-	    (l->front->tls.ctx != NULL || front_identity(l->front) != NULL);
+	    (l->front->tls.ctx != NULL || tls_identity_logged(&l->front->tls) != NULL);
 }
 
 /* RFC 2449 section 5; the list differs before and after STLS. */

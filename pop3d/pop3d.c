@@ -43,14 +43,8 @@ static int
 confine(void *arg)
 {
 	const struct front *f = arg;
-	int r = seam_become(f->cfg, SEAM_NET, true);
 
-	if (r == 1)
-		log_event(NULL, "no-jail text=\"not root and without "
-		    "CAP_SYS_CHROOT\"");
-	else if (r == -1)
-		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
-	if (r == -1)
+	if (seam_become_front(f->cfg) == -1)
 		return -1;
 	sandbox_enter(SANDBOX_POP3D, f->cfg, NULL);
 	return 0;
@@ -82,7 +76,7 @@ serve(struct front *f, const char *confdir)
 	f->cfg = cfg;
 	seams_init(cfg);
 	tls_identity_init(&f->tls, cfg);
-	(void)front_identity(f);	/* children share what it prepares */
+	(void)tls_identity_logged(&f->tls);	/* children share what it prepares */
 	tls_identity_share(&f->tls);
 	r = serve_run(&s);
 	tls_identity_release(&f->tls);

@@ -68,8 +68,6 @@ struct login {			/* one for each connection */
 
 /* The conversation of lib/serve with one client; arg is a struct front. */
 int	front_session(int fd, const struct serve_conn *, void *arg);
-/* tls_identity_current(), and a line in the log if something is amiss. */
-SSL_CTX	*front_identity(struct front *);
 /* The AUTHORIZATION state and, after a login, the relay. */
 void	front_talk(struct login *);
 /* Replies "-ERR text"; one too many ends the conversation. */

@@ -118,7 +118,8 @@ log_verdict(const struct session *s, const struct handoff *h,
 		    "ip=%s helo=%s with=%s tls=%s auth=%s", t->mail.sender,
 		    t->nrcpts, (long long)h->size, buf_str(&s->ip),
 		    buf_str(&s->helo), buf_str(&with),
-		    s->tls == NULL ? "-" : s->tls, s->user == NULL ? "-" : s->user);
+		    s->tls == NULL ? "-" : s->tls,
+		    s->user == NULL ? "-" : s->user);
 	else
 		log_event(NULL, "refused ip=%s from=<%s> rcpts=%zu "
 		    "code=%d text=%s", buf_str(&s->ip), t->mail.sender,

@@ -1,8 +1,8 @@
 /*
  * smtpd - takes mail in by SMTP and LMTP.
  *
- * Runs as facteur-net.  The acceptor reads the configuration once
- * and forks a child for each connection, which is one session (session.c).
+ * Runs as facteur-net.  The acceptor reads the configuration once and forks a
+ * child for each connection, which is one session (session.c).
  * Way 1 of 8.  From: the network, or sendmail -bs.  To: session.c.
  */
 #include <stdio.h>
@@ -44,16 +44,8 @@ static int
 confine(void *arg)
 {
 	const struct smtpd *d = arg;
-	int r = 0;
 
-	if (!(d->role->flags & R_LOCAL))
-		r = seam_become(d->cfg, SEAM_NET, true);
-	if (r == 1)
-		log_event(NULL, "no-jail text=\"not root and without "
-		    "CAP_SYS_CHROOT\"");
-	else if (r == -1)
-		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
-	if (r == -1)
+	if (!(d->role->flags & R_LOCAL) && seam_become_front(d->cfg) == -1)
 		return -1;
 	sandbox_enter(SANDBOX_SMTPD, d->cfg, NULL);
 	return 0;

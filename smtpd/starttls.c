@@ -66,6 +66,8 @@ hand_over(struct session *s, struct stream *tlsd)
 	r = stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len, deadline);
 	if (r == 0)
 		r = ctl_read(tlsd, &line, &c, deadline);
+	if (r == 0)
+		errno = ECONNRESET;
 	if (r == 1 && ctl_is(&c, "ok")) {
 		s->tls = xstrdup(ctl_str(&c, "version"));
 		stream_release(&s->st);

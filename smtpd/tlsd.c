@@ -19,7 +19,7 @@
 #include "seams.h"
 #include "tlsd.h"
 
-#define SPARE	16
+#define SPARE	16	/* processes */
 
 static _Noreturn void
 usage(void)
@@ -29,26 +29,14 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-static bool
-is_allowed(const char *name, int64_t uid)
-{
-	return seam_may_connect(name, uid);
-}
-
 /* Its own uid, and run/net for a root directory, as smtpd. */
 static int
 confine(void *arg)
 {
 	const struct tlsd *t = arg;
-	int r = seam_become(t->cfg, SEAM_NET, true);
 
-	if (r == -1) {
-		log_errno(NULL, "start-failed user=%s", seam_name(SEAM_NET));
+	if (seam_become_front(t->cfg) == -1)
 		return -1;
-	}
-	if (r == 1)
-		log_event(NULL, "no-jail text=\"not root and without "
-		    "CAP_SYS_CHROOT\"");
 	sandbox_enter(SANDBOX_TLSD, t->cfg, NULL);
 	return 0;
 }
@@ -73,7 +61,7 @@ main(int argc, char *argv[])
 		.arg = &t,
 		.confine = confine,
 		.confine_session = confine_session,
-		.allowed = is_allowed,
+		.allowed = seam_may_connect,
 	};
 	int ch, status;
 
@@ -95,7 +83,7 @@ main(int argc, char *argv[])
 	/* one for each session, and room for those that are just ending */
 	how.max = (unsigned)(cfg->connections + SPARE);
 	tls_identity_init(&t.tls, cfg);
-	(void)tlsd_identity(&t);
+	(void)tls_identity_logged(&t.tls);
 	tls_identity_share(&t.tls);
 	status = serve_run(&how);
 	tls_identity_release(&t.tls);

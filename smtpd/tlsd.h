@@ -11,8 +11,6 @@ struct tlsd {
 	struct tls_identity tls;	/* owned */
 };
 
-/* tls_identity_current(), and a line in the log if something is amiss. */
-SSL_CTX	*tlsd_identity(struct tlsd *);
 /* One client's conversation (INTERNALS 2.10); fits struct serve. arg is a struct tlsd. */
 int	tlsd_session(int fd, const struct serve_conn *, void *arg);
 #endif

@@ -25,19 +25,6 @@
 #define GOODBYE_WAIT	5	/* s */
 #define LINGER_WAIT	2	/* s */
 
-SSL_CTX *
-tlsd_identity(struct tlsd *t)
-{
-	struct buf why = BUF_INIT;
-	SSL_CTX *ctx = tls_identity_current(&t->tls, &why);
-
-	if (why.len > 0)
-		log_event(NULL, "tls-error cert=%s text=%s", t->cfg->tls_cert,
-		    quoted(buf_str(&why)));
-	buf_release(&why);
-	return ctx;
-}
-
 /* Says one frame of at most two pairs; a NULL value leaves its pair out. */
 static int
 answer(struct stream *session, const char *verb, const char *version,
@@ -57,7 +44,7 @@ answer(struct stream *session, const char *verb, const char *version,
 static int
 shake_hands(struct tlsd *t, struct stream *client, const char *ip)
 {
-	SSL_CTX *ctx = tlsd_identity(t);
+	SSL_CTX *ctx = tls_identity_logged(&t->tls);
 	int r = -1;
 
 	if (ctx == NULL)
@@ -123,7 +110,7 @@ tlsd_session(int fd, const struct serve_conn *conn, void *arg)
 	else if (!seam_allows("tlsd", c.verb, ctl_peer_uid(fd)))
 		log_event(NULL, "refused verb=%s", quoted(c.verb));
 	else if (ctl_is(&c, "able"))
-		(void)answer(&session, tlsd_identity(t) != NULL ? "yes" : "no",
+		(void)answer(&session, tls_identity_logged(&t->tls) != NULL ? "yes" : "no",
 		    NULL, NULL);
 	else
 		serve_client(t, &session, ctl_str(&c, "ip"));

@@ -6,8 +6,8 @@
 # missing and with which command it comes, and fails if anything is.
 set -u
 
-build="gcc make libc6-dev libbsd-dev libmd-dev libssl-dev libcrypt-dev zlib1g-dev
-    libpam0g-dev libncurses-dev"
+build="gcc make libc6-dev libbsd-dev libmd-dev libssl-dev libcrypt-dev
+    zlib1g-dev libpam0g-dev libncurses-dev"
 demo="curl openssl"
 check="libcmocka-dev swaks libnet-ssleay-perl msmtp python3 mpop fetchmail
     getmail6 s-nail systemd iproute2 dpkg-dev lintian debootstrap

@@ -291,30 +291,30 @@ tlsd_wants_a_socket(void **state)
 static void
 a_new_certificate_needs_no_restart(void **state)
 {
-	struct tlsd d = { .cfg = &fake.cfg };
+	struct tls_identity d;
 	struct timespec later[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	SSL_CTX *first, *second;
 	FILE *f;
 
 	(void)state;
-	tls_identity_init(&d.tls, &fake.cfg);
-	assert_non_null(first = tlsd_identity(&d));
+	tls_identity_init(&d, &fake.cfg);
+	assert_non_null(first = tls_identity_logged(&d));
 	SSL_CTX_up_ref(first);		/* its address is not used again */
-	assert_ptr_equal(tlsd_identity(&d), first);
+	assert_ptr_equal(tls_identity_logged(&d), first);
 	make_cert();
 	assert_int_equal(utimensat(AT_FDCWD, cert_path, later, 0), 0);
-	assert_non_null(second = tlsd_identity(&d));
+	assert_non_null(second = tls_identity_logged(&d));
 	assert_ptr_not_equal(second, first);
 	/* one that cannot be read changes nothing */
 	assert_non_null(f = fopen(cert_path, "we"));
 	assert_int_equal(fclose(f), 0);
-	assert_ptr_equal(tlsd_identity(&d), second);
+	assert_ptr_equal(tls_identity_logged(&d), second);
 	unlink(cert_path);
-	assert_ptr_equal(tlsd_identity(&d), second);
+	assert_ptr_equal(tls_identity_logged(&d), second);
 	make_cert();
-	assert_non_null(tlsd_identity(&d));
+	assert_non_null(tls_identity_logged(&d));
 	SSL_CTX_free(first);
-	tls_identity_release(&d.tls);
+	tls_identity_release(&d);
 }
 
 /* ---- AUTH: where ---- */
