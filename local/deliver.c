@@ -202,6 +202,7 @@ into_maildir(struct message *m, const struct delivery *d,
 	if (found == 1)
 		return found_before(f, d, v);
 	f->ordered = m->ordered && m->dev == f->dev;
+	f->alone = m->alone;
 	if (write_message(f, m, d->to, v) == -1)
 		return -1;
 	if (maildir_commit(f, m->id, d->n, cfg->hostname) == -1)

@@ -44,8 +44,10 @@ struct maildir_file {
 	int	dir, tmp, new;	/* owned dirfds: the Maildir, its tmp and new;
 				 * the first two only where they are needed */
 	dev_t	dev;		/* where new is */
-	bool	ordered;	/* the name cannot come to disk behind what
-				 * happens later: no flush of new/ */
+	bool	ordered;	/* no change here comes to disk before an earlier one */
+	bool	alone;		/* nobody else has the message: its name, too,
+				 * is to be on disk; else what the queue does
+				 * later is the later change */
 	int	fd;		/* owned; the message being written */
 	struct buf tmpname;	/* its name in tmp; empty: O_TMPFILE */
 	struct buf name;	/* its name in new, once linked */
@@ -73,9 +75,10 @@ int	maildir_write(struct maildir_file *, const void *, size_t)
 ssize_t	maildir_copy(struct maildir_file *, int fd, int64_t at, int64_t left)
 	    __attribute__((warn_unused_result));
 /*
- * Makes the file durable, then gives it its name in new/, then makes that
- * durable, unless it is `ordered`.  Only after a 0 may anyone say "done".  A name that exists already
- * is the same delivery: also 0.  After -1 (errno) nothing is left in new/.
+ * Has the file on disk, then gives it its name in new/, then makes that
+ * durable, if it has to be done by us (INTERNALS 3.6).  Only after a 0 may
+ * anyone say "done".  A name that exists already is the same delivery: also 0.
+ * After -1 (errno) nothing is left in new/.
  */
 int	maildir_commit(struct maildir_file *, const char *id, unsigned n,
 	    const char *host) __attribute__((warn_unused_result));
@@ -98,7 +101,8 @@ struct message {
 	int64_t	 size;
 	char	 id[ID_LEN + 1];
 	bool	 repeat;	/* it may have been delivered before a crash */
-	bool	 ordered;	/* it lies on dev, which keeps the order of
+	bool	 alone;		/* it lies nowhere else on disk */
+	bool	 ordered;	/* the spool's device, dev, keeps the order of
 				 * its changes (INTERNALS 3.6) */
 	dev_t	 dev;
 	char	*sender;	/* owned; "" for the null sender */

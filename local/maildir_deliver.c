@@ -2,8 +2,8 @@
  * maildir_deliver.c - writes one message into one Maildir, durably.
  *
  * Privilege: the mailbox owner.  Order of a commit: the bytes, their fsync, the
- * name in new/, the fsync of new/ (unless the file system keeps that order by
- * itself, INTERNALS 3.6).  Never the name first: nothing guards a Maildir
+ * name in new/, the fsync of new/; less where the file system keeps that order
+ * by itself (INTERNALS 3.6).  Never the name first: nothing guards a Maildir
  * against half a message (DESIGN section 5).
  * Way 6 of 8.  From: deliver.c.  To: Maildir/new, read by pop3d/drop.c.
  */
@@ -271,23 +271,45 @@ unlink_name(struct maildir_file *m)
 	return -1;
 }
 
+/*
+ * The bytes, before the name.  Where order is kept it is enough that the
+ * device has them: it writes them down before the journal has the name.
+ */
+static int
+write_out(const struct maildir_file *m)
+{
+	if (m->ordered)
+		return sync_file_range(m->fd, 0, 0,
+		    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		    SYNC_FILE_RANGE_WAIT_AFTER);
+	return fsync(m->fd);
+}
+
+/*
+ * And the name, also one that was there: its maker may have died right behind
+ * link.
+ */
+static int
+flush_name(const struct maildir_file *m, int there)
+{
+	if (!m->ordered || (m->alone && there))
+		return fsync(m->new);
+	return m->alone ? fsync(m->fd) : 0;
+}
+
 int
 maildir_commit(struct maildir_file *m, const char *id, unsigned n,
     const char *host)
 {
 	int fd, there;
 
-	if (flush_block(m) == -1 || fsync(m->fd) == -1)
+	if (flush_block(m) == -1 || write_out(m) == -1)
 		return -1;
 	buf_reset(&m->name);
 	maildir_name(&m->name, id, n, host, m->size, wire_count_end(&m->wire));
 	if ((there = link_name(m)) == -1)
 		return -1;
-	/*
-	 * Also for a name that was there: its maker may have died right
-	 * behind link.
-	 */
-	if (!m->ordered && fsync(m->new) == -1)
+	if (flush_name(m, there) == -1)
 		return there ? -1 : unlink_name(m);
 	fd = m->fd;
 	m->fd = -1;

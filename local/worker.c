@@ -66,8 +66,9 @@ job_begin(struct job *j, const struct ctl *c, struct stream *s)
 		return -1;
 	}
 	memcpy(m->id, id, sizeof(m->id));
-	m->dev = st.st_dev;
-	m->ordered = ctl_yes(c, "ordered");
+	m->dev = (dev_t)ctl_num(c, "ordered", 1, INT64_MAX, 0);
+	m->ordered = m->dev != 0;
+	m->alone = ctl_yes(c, "alone");
 	return 0;
 }
 

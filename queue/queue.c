@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
@@ -168,6 +169,7 @@ main(int argc, char *argv[])
 	};
 	const char *confdir = NULL;
 	char *plan = NULL;
+	struct stat st;
 	int ch;
 
 	setprogname(argv[0]);
@@ -193,7 +195,9 @@ main(int argc, char *argv[])
 	Q.cfg = config_or_die(confdir);
 	seams_init(Q.cfg);
 	open_spool();
-	Q.ordered = spool_keeps_order(&Q.spool);
+	Q.ordered = fstat(Q.spool.queue, &st) == 0 &&
+	    spool_keeps_order(&Q.spool);
+	Q.device = Q.ordered ? st.st_dev : 0;
 	Q.started = date_now_usec();
 	Q.loop = loop_new();
 	Q.drain.fire = drain_over;

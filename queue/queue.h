@@ -30,6 +30,7 @@
 #define QUEUE_QUEUE_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -153,7 +154,8 @@ struct queue {
 	const struct config *cfg;
 	struct loop *loop;
 	struct spool spool;
-	bool	ordered;		/* the spool's file system keeps the order of changes */
+	bool	ordered;		/* the spool's file system keeps the order of changes, */
+	dev_t	device;			/* which is that of this device */
 	struct watch notice, inotify, control, signals;
 	struct timer tick;		/* the earliest due message */
 	struct timer wake;		/* the earliest site that waits for a time */

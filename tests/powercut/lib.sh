@@ -344,8 +344,12 @@ mutants() {
 	for fs in ext4 xfs btrfs; do
 		mutant inject-no-file-flush $fs one
 		mutant inject-no-dir-flush $fs one
+		mutant launch-no-file-flush $fs one
 		mutant launch-no-file-flush $fs two
 		mutant launch-no-dir-flush $fs two
 		mutant launch-name-first $fs two
 	done
+	# where order is kept (INTERNALS 3.6)
+	mutant launch-no-write-out ext4 one
+	mutant launch-no-write-out xfs one
 }

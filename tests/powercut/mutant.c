@@ -5,6 +5,7 @@
  *   PROGRAM-no-file-flush   fsync of a file does nothing
  *   PROGRAM-no-dir-flush    fsync of a directory does nothing
  *   PROGRAM-no-flush        neither does
+ *   PROGRAM-no-write-out    sync_file_range does nothing
  *   PROGRAM-name-first      the name and its flush, then the content's flush
  *   PROGRAM-two-flushes     no mutant: the way of a file system that is not
  *                           known (INTERNALS 3.6), which no-dir-flush needs too
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 int	fsync(int);
+int	sync_file_range(int, off64_t, off64_t, unsigned);
 
 static int held = -1;	/* the file whose flush was put off */
 
@@ -76,6 +78,16 @@ fsync(int fd)
 	if (is_on("name-first"))
 		return name_first(fd, directory);
 	return real_fsync(fd);
+}
+
+int
+sync_file_range(int fd, off64_t at, off64_t len, unsigned flags)
+{
+	static int (*real)(int, off64_t, off64_t, unsigned);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "sync_file_range");
+	return is_on("no-write-out") ? 0 : real(fd, at, len, flags);
 }
 
 int

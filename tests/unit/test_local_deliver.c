@@ -1,7 +1,7 @@
 /*
  * Delivery into Maildirs, on a disk that may fail at any call.
  * link: local
- * wrap: openat mkdirat fsync linkat write pread close
+ * wrap: openat mkdirat fsync sync_file_range linkat write pread close
  */
 #include <sys/stat.h>
 
@@ -25,7 +25,7 @@
 /* ---- the disk: fails at its fail_at-th call with fail_errno ---- */
 static int fail_at, fail_errno, calls;
 static const char *failed;
-static int fsyncs;
+static int fsyncs, written_out, write_out_error;
 static bool no_tmpfile;
 
 static bool
@@ -44,6 +44,8 @@ int	__real_mkdirat(int, const char *, mode_t);
 int	__wrap_mkdirat(int, const char *, mode_t);
 int	__real_fsync(int);
 int	__wrap_fsync(int);
+int	__real_sync_file_range(int, off64_t, off64_t, unsigned);
+int	__wrap_sync_file_range(int, off64_t, off64_t, unsigned);
 int	__real_linkat(int, const char *, int, const char *, int);
 int	__wrap_linkat(int, const char *, int, const char *, int);
 ssize_t	__real_write(int, const void *, size_t);
@@ -74,6 +76,15 @@ __wrap_fsync(int fd)
 {
 	fsyncs++;
 	return fails("fsync") ? -1 : __real_fsync(fd);
+}
+
+int
+__wrap_sync_file_range(int fd, off64_t at, off64_t len, unsigned flags)
+{
+	written_out++;
+	errno = write_out_error;
+	return write_out_error != 0 ? -1 :
+	    __real_sync_file_range(fd, at, len, flags);
 }
 
 int
@@ -584,25 +595,56 @@ nothing_is_flushed_in_vain_or_forgotten(void **state)
 }
 
 /*
- * The flush of new/ may go only where spool and Maildir share a file system
- * that keeps the order of its changes.
+ * Where spool and Maildir share a file system that keeps the order of its
+ * changes, the bytes need only be written out before the name, and the name
+ * needs a flush only if no queue file stands behind it.
  */
 static void
-one_flush_where_the_queue_file_cannot_go_before_the_name(void **state)
+flushes_go_where_the_file_system_keeps_order(void **state)
+{
+	static const struct { bool ordered, same, alone; unsigned n; } t[] = {
+		{ false, true, false, 2 }, { true, true, false, 0 },
+		{ false, false, false, 2 }, { true, false, false, 2 },
+		{ false, true, true, 2 }, { true, true, true, 1 },
+		{ true, false, true, 2 },
+	};
+	struct world *w = *state;
+	struct stat st;
+
+	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
+	assert_int_equal(fstat(w->m.fd, &st), 0);
+	for (unsigned i = 0; i < 7; i++) {
+		w->m.ordered = t[i].ordered;
+		w->m.alone = t[i].alone;
+		w->m.dev = st.st_dev + !t[i].same;
+		fsyncs = written_out = 0;
+		assert_int_equal(deliver_n(w, i + 2), DELIVERED);
+		assert_int_equal(fsyncs, t[i].n);
+		assert_int_equal(written_out, t[i].ordered && t[i].same);
+	}
+	/* A name that was there may not be on disk yet. */
+	w->m.ordered = w->m.alone = true;
+	w->m.dev = st.st_dev;
+	fsyncs = 0;
+	assert_int_equal(deliver_n(w, 8), DELIVERED);
+	assert_int_equal(fsyncs, 1);
+	assert_int_equal(files(w, "new"), 8);
+}
+
+static void
+what_cannot_be_written_out_gets_no_name(void **state)
 {
 	struct world *w = *state;
 	struct stat st;
 
 	assert_int_equal(deliver_text(w, HEAD, strlen(HEAD)), DELIVERED);
 	assert_int_equal(fstat(w->m.fd, &st), 0);
-	for (unsigned kind = 0; kind < 4; kind++) {
-		w->m.ordered = (kind & 1) != 0;
-		w->m.dev = st.st_dev + ((kind & 2) != 0 ? 1 : 0);
-		fsyncs = 0;
-		assert_int_equal(deliver_n(w, kind + 2), DELIVERED);
-		assert_int_equal(fsyncs, kind == 1 ? 1 : 2);
-	}
-	assert_int_equal(files(w, "new"), 5);
+	w->m.ordered = true;
+	w->m.dev = st.st_dev;
+	write_out_error = EIO;
+	assert_int_equal(deliver_n(w, 2), DEFERRED);
+	write_out_error = 0;
+	assert_int_equal(files(w, "new"), 1);
 }
 
 static void
@@ -767,7 +809,8 @@ main(void)
 		T(a_short_file_is_deferred),
 		T(when_the_disk_fails_nothing_is_left),
 		T(nothing_is_flushed_in_vain_or_forgotten),
-		T(one_flush_where_the_queue_file_cannot_go_before_the_name),
+		T(flushes_go_where_the_file_system_keeps_order),
+		T(what_cannot_be_written_out_gets_no_name),
 		T(what_is_wrong_has_its_code),
 		T(links_are_not_followed),
 		T(what_is_missing_around_new_is_made_by_who_comes_next),
