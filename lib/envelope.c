@@ -191,6 +191,8 @@ arrived_line(struct buf *out, const struct envelope *e)
 		return -1;
 	if (e->uid != -1)
 		buf_addf(out, " uid=%lld", (long long)e->uid);
+	if (e->tried)
+		buf_adds(out, " tried=yes");
 	buf_addc(out, '\n');
 	return 0;
 }

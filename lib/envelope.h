@@ -62,6 +62,7 @@ struct envelope {
 	int64_t	 arrived;	/* usec since 1970 */
 	char	*ip, *helo, *with, *auth, *tls;	/* owned; NULL when not known */
 	int64_t	 uid;		/* of a local submitter, -1: none */
+	bool	 tried;		/* a delivery was begun before the commit, and what became of it is not known */
 	char	*sender;	/* owned; "" for the null sender */
 	char	*ret, *envid;	/* owned; "full"/"hdrs"; NULL when not said */
 	bool	 body8, utf8;

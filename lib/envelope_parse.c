@@ -34,6 +34,8 @@ arrived_pair(struct envelope *e, const struct env_pair *p)
 			return false;
 		e->uid = uid;
 	}
+	if (pair_is(p, "tried"))
+		e->tried = true;
 	return true;
 }
 

@@ -44,7 +44,7 @@ static const struct arg not_fast3 = {
 static const struct arg harmless_fcntl = {
 	.index = 1, .test = T_ONE_OF,
 	.v = { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC,
-	    F_SETLK, F_SETLKW, F_OFD_SETLK }, .n = 9,
+	    F_SETLK, F_SETLKW, F_OFD_SETLK, F_ADD_SEALS, F_GET_SEALS }, .n = 11,
 	.says = "no owner" };
 static const struct arg harmless_ioctl = {
 	.index = 1, .test = T_ONE_OF, .v = { FIONREAD, TCGETS }, .n = 2,
@@ -208,6 +208,7 @@ const struct call sandbox_calls[] = {
 	CALL(fdatasync, C_WRITE)
 	CALL(syncfs, C_WRITE)
 	CALL(sync_file_range, C_WRITE)
+	CALL(memfd_create, C_WRITE)
 	CALL(ftruncate, C_WRITE)
 	CALL(fallocate, C_WRITE)
 	CALL(copy_file_range, C_WRITE)

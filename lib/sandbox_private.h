@@ -25,7 +25,7 @@ enum test { T_ANY, T_ONE_OF, T_NO_BITS, T_NULL, T_SELF };
 struct arg {
 	unsigned index;
 	enum test test;
-	uint32_t v[10];		/* T_ONE_OF: values; T_NO_BITS: v[0] */
+	uint32_t v[12];		/* T_ONE_OF: values; T_NO_BITS: v[0] */
 	unsigned n;
 	const char *says;	/* "unix", for people */
 };

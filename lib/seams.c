@@ -49,6 +49,7 @@ const struct seam seams[] = {
 	{ "remote", "remote", "remote", SEAM_QUEUE, SEAM_QUEUE, 0600, false },
 	{ "control", "control", "queue", SEAM_QUEUE, SEAM_QUEUE, 0600, false },
 	{ "notice", "notice", "queue", SEAM_QUEUE, SEAM_QUEUE, 0600, true },
+	{ "direct", "direct", "queue", SEAM_QUEUE, SEAM_QUEUE, 0600, false },
 };
 const unsigned nseams = sizeof(seams) / sizeof(seams[0]);
 
@@ -81,6 +82,7 @@ static const struct right {
 	{ "control",	"recall",  QUEUE | ROOT },
 	{ "control",	"bounce",  QUEUE | ROOT },
 	{ "control",	"reroute", QUEUE | ROOT },
+	{ "direct",	"deliver", QUEUE },
 };
 
 static struct {

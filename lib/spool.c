@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -51,8 +52,8 @@ open_locked(const struct spool_file *f)
 	return -1;
 }
 
-int
-spool_create(struct spool_file *f, const struct spool *spool)
+void
+spool_begin(struct spool_file *f, const struct spool *spool)
 {
 	*f = (struct spool_file)SPOOL_FILE_INIT;
 	f->dir = spool->queue;
@@ -61,6 +62,12 @@ spool_create(struct spool_file *f, const struct spool *spool)
 	f->crc = (uint32_t)crc32(0, NULL, 0);
 	f->pending.max = 2 * PENDING_MAX + ENVELOPE_MAX;
 	id_new(f->id);
+}
+
+int
+spool_create(struct spool_file *f, const struct spool *spool)
+{
+	spool_begin(f, spool);
 	f->fd = open_locked(f);
 	return f->fd == -1 ? -1 : 0;
 }
@@ -69,6 +76,10 @@ spool_create(struct spool_file *f, const struct spool *spool)
 static int
 write_all(struct spool_file *f, const char *p, size_t len)
 {
+	if (f->fd == -1 && (f->fd = open_locked(f)) == -1) {
+		f->error = errno;
+		return -1;
+	}
 	while (len > 0) {
 		ssize_t n = write(f->fd, p, len);
 
@@ -118,22 +129,70 @@ spool_write(struct spool_file *f, const void *p, size_t len)
 	return 0;
 }
 
-/* The envelope and its ready line join what is still to be written. */
+/* The envelope and its ready line, appended to what stands before them. */
 static int
-add_envelope(struct spool_file *f, const struct envelope *e)
+add_envelope(const struct spool_file *f, const struct envelope *e,
+    struct buf *out)
 {
-	size_t before = f->pending.len;
+	size_t before = out->len;
 
-	if (envelope_encode(e, &f->pending) == -1)
+	if (envelope_encode(e, out) == -1)
 		return -1;
-	if (!buf_ok(&f->pending)) {
+	if (!buf_ok(out)) {
 		errno = EFBIG;
 		return -1;
 	}
-	envelope_ready(&f->pending, (uint32_t)crc32_z(f->crc,
-	    (const unsigned char *)f->pending.data + before,
-	    f->pending.len - before));
+	envelope_ready(out, (uint32_t)crc32_z(f->crc,
+	    (const unsigned char *)out->data + before, out->len - before));
 	return 0;
+}
+
+/* Nobody can write to it, nor make it longer or shorter, nor change that. */
+#define SEALS	(F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	0x0008U
+#endif
+
+/* Not executable either; kernels before 6.3 do not know that. */
+static int
+new_memory(void)
+{
+	int fd = memfd_create("message",
+	    MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	return fd == -1 && errno == EINVAL ?
+	    memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+}
+
+int
+spool_in_memory(const struct spool_file *f, const struct envelope *e)
+{
+	struct buf all = BUF_CAPPED(f->pending.max);
+	int fd = -1, saved;
+
+	if (f->fd != -1 || f->error != 0) {
+		errno = EFBIG;
+		return -1;
+	}
+	buf_add(&all, buf_str(&f->pending), f->pending.len);
+	if (add_envelope(f, e, &all) == 0 && (fd = new_memory()) != -1 &&
+	    (write(fd, all.data, all.len) != (ssize_t)all.len ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) == -1)) {
+		saved = errno;
+		(void)close(fd);
+		fd = -1;
+		errno = saved;
+	}
+	buf_release(&all);
+	return fd;
+}
+
+bool
+spool_is_in_memory(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals != -1 && (seals & SEALS) == SEALS;
 }
 
 /*
@@ -229,6 +288,16 @@ commit_in_one(struct spool_file *f)
 	return check_close(f->fd);
 }
 
+/* The rest of the message, the envelope, and what is known of its outcome. */
+static int
+write_pending(struct spool_file *f, const struct envelope *e)
+{
+	if (add_envelope(f, e, &f->pending) == -1)
+		return -1;
+	buf_add(&f->pending, buf_str(&f->outcomes), f->outcomes.len);
+	return flush(f);
+}
+
 /*
  * No fsync is ever repeated: after a failure the kernel may have forgotten the
  * pages that did not reach the disk, and a second call would say "fine".
@@ -239,8 +308,7 @@ spool_commit(struct spool_file *f, const struct envelope *e)
 	int saved;
 
 	assert(!f->committed);
-	if (f->error == 0 &&
-	    add_envelope(f, e) == 0 && flush(f) == 0 &&
+	if (f->error == 0 && write_pending(f, e) == 0 &&
 	    (f->one_flush ? commit_in_one(f) : commit_in_two(f)) == 0) {
 		f->committed = true;
 		return 0;
@@ -264,5 +332,6 @@ spool_file_close(struct spool_file *f)
 		f->fd = -1;
 	}
 	buf_release(&f->pending);
+	buf_release(&f->outcomes);
 	errno = saved;
 }

@@ -58,11 +58,17 @@ struct spool_file {
 	bool	committed;
 	int	error;		/* errno of what failed first: of no use */
 	struct buf pending;	/* owned; not yet written */
+	struct buf outcomes;	/* owned; lines to stand behind the ready line */
 };
 
 #define SPOOL_FILE_INIT { .fd = -1 }
 
-/* A nameless, locked file with a new ID. -1 with errno. */
+/*
+ * A new ID.  The file follows when there is more than fits in memory, or at
+ * the commit.
+ */
+void	spool_begin(struct spool_file *, const struct spool *);
+/* The same, with a nameless, locked file. -1 with errno. */
 int	spool_create(struct spool_file *, const struct spool *)
 	    __attribute__((warn_unused_result));
 /* Message bytes (LF line ends). -1 with errno; the file is then of no use. */
@@ -74,6 +80,15 @@ int	spool_write(struct spool_file *, const void *, size_t)
  */
 int	spool_commit(struct spool_file *, const struct envelope *)
 	    __attribute__((warn_unused_result));
+/*
+ * The bytes that spool_commit() would write, in memory that nobody can change
+ * any more: for a delivery before the commit.  A descriptor (the caller's), or
+ * -1 with errno: EFBIG where a file was begun already.
+ */
+int	spool_in_memory(const struct spool_file *, const struct envelope *)
+	    __attribute__((warn_unused_result));
+/* Is fd of that kind? */
+bool	spool_is_in_memory(int fd);
 /*
  * Releases from any state; what was not committed is taken away. Keeps errno.
  * Unlocks.

@@ -116,11 +116,34 @@ count_recipients(const struct active *a)
 	a->msg->rcpts_counted = true;
 }
 
+void
+active_begin(struct msg *m, int fd, const struct envelope *env,
+    struct site *caller, struct direct *waiter)
+{
+	struct active *a = xcalloc(1, sizeof(*a));
+
+	a->msg = m;
+	a->fd = fd;
+	a->env = *env;
+	a->caller = caller;
+	a->waiter = waiter;
+	a->direct = waiter != NULL;
+	if (unsaved_take(m->id, &a->lines))
+		envelope_more(&a->env, buf_str(&a->lines), a->lines.len);
+	a->work = xcalloc(a->env.nrcpts + 1, sizeof(*a->work));
+	m->active = a;
+	Q.nactive++;
+	if (!a->direct)
+		count_recipients(a);
+	a->open = 1;		/* our own hold, until everything is started */
+	start_recipients(a);
+	active_release(a);
+}
+
 static void
 active_start(struct msg *m)
 {
 	struct site *caller;
-	struct active *a;
 	struct envelope env;
 	int fd;
 
@@ -131,23 +154,10 @@ active_start(struct msg *m)
 		sched_missed(caller);
 		return;
 	}
-	a = xcalloc(1, sizeof(*a));
-	a->msg = m;
-	a->fd = fd;
-	a->env = env;
-	a->caller = caller;
-	if (unsaved_take(m->id, &a->lines))
-		envelope_more(&a->env, buf_str(&a->lines), a->lines.len);
-	a->work = xcalloc(a->env.nrcpts + 1, sizeof(*a->work));
-	m->active = a;
-	Q.nactive++;
-	count_recipients(a);
-	a->open = 1;		/* our own hold, until everything is started */
-	start_recipients(a);
-	active_release(a);
+	active_begin(m, fd, &env, caller, NULL);
 }
 
-static void
+void
 active_free(struct active *a)
 {
 	sched_missed(a->caller);
@@ -300,6 +310,10 @@ active_finish(struct active *a)
 	bool untold;
 	int64_t wait;
 
+	if (a->direct) {
+		direct_end(a);
+		return;
+	}
 	if (!a->recalled && envelope_pending(&a->env) == 0 &&
 	    !report_is_due(a)) {
 		remove_message(a);

@@ -321,7 +321,10 @@ agent_closed(struct peer *p, const char *why)
 	active_run();
 }
 
-/* The job as frames, and a descriptor of the message that is its own: read-only, at offset 0. */
+/*
+ * The job as frames, and a descriptor of the message: of a file one of its own,
+ * read-only; of memory a copy, for nobody can write there.
+ */
 static void
 send_job(struct agent *g, const struct task *t)
 {
@@ -331,7 +334,8 @@ send_job(struct agent *g, const struct task *t)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", a->fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = a->direct ? fcntl(a->fd, F_DUPFD_CLOEXEC, 0) :
+	    open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1) {
 		/* Ended from the loop: our callers still hold the site. */
 		log_errno(a->msg->id, "job-open");

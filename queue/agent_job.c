@@ -54,6 +54,8 @@ agent_job(struct buf *b, const struct site *s, const struct task *t)
 	ctl_add(b, "sender", first->from != NULL ? first->from : env->sender);
 	if (s->kind == SITE_LOCAL && Q.ordered)
 		ctl_addn(b, "ordered", (int64_t)Q.device);
+	if (s->kind == SITE_LOCAL)
+		ctl_add(b, "alone", a->direct ? "yes" : NULL);
 	if (s->kind == SITE_REMOTE) {
 		ctl_add(b, "dest", address_domain(first->addr));
 		ctl_add(b, "relay", s->relay);

@@ -19,12 +19,16 @@
 #include "pressure.h"
 #include "serve.h"
 #include "spool.h"
+#include "stream.h"
 
 #define INJECT_HEADER_MAX	(256u * 1024)	/* bytes of a header block */
 #define INJECT_SLICE		(16u * 1024)	/* looked at in one step */
 #define INJECT_RECEIVED_MAX	100		/* more of them: a loop */
 #define INJECT_VALUE_MAX	500		/* bytes of envid and orcpt */
 #define INJECT_WAIT		300		/* seconds for each read */
+#define DIRECT_RCPTS		10		/* of a message that is delivered while its sender waits */
+#define DIRECT_WAIT_MS		3000		/* which he does for so long */
+#define DIRECT_AWAY_MS		10000		/* after that the next ones go without asking */
 
 /* ---- verdicts: each is one reply (inject_verdict.c) ---- */
 enum inject_verdict {
@@ -56,6 +60,10 @@ struct inject {
 	struct spool spool;
 	int	notice;			/* owned; datagram socket */
 	struct pressure pressure;
+	/* A worker's conversation with the queue manager (inject_direct.c). */
+	struct stream direct;		/* owned while `talking` */
+	bool	talking;
+	int64_t	away_until;		/* monotonic ms: it did not answer */
 };
 
 /* Opens the spool. 0, or -1 with errno. */
@@ -68,6 +76,7 @@ struct inject_txn {
 	struct inject *in;	/* borrowed */
 	struct envelope env;
 	struct spool_file file;
+	unsigned mailboxes;	/* recipients that somebody has found to be ours */
 	char	*name;		/* owned; the client's PTR, for Received */
 	bool	 fix;		/* add Date and Message-ID */
 	bool	 urgent;	/* is never made to wait: what the queue manager reports */
@@ -96,6 +105,17 @@ struct env_rcpt *inject_txn_rcpt(struct inject_txn *, const char *address);
 void	inject_txn_go(struct inject_txn *, int64_t need);
 /* Makes it durable, tells the queue. INJECT_OK: the message is ours now. */
 enum inject_verdict inject_txn_commit(struct inject_txn *);
+
+/* ---- a delivery before the commit (inject_direct.c) ---- */
+/* May it be tried, as far as the envelope and the `need` bytes announced tell? */
+bool	inject_may_be_direct(const struct inject_txn *, int64_t need);
+/*
+ * Hands the whole message to the queue manager and waits.  True: it lies in all
+ * its mailboxes, durably; nothing else is to be done.  False: it is to be
+ * committed; what is known of its outcome is in t->file and t->env by then.
+ */
+bool	inject_direct(struct inject_txn *);
+void	inject_direct_close(struct inject *);
 
 /* ---- content (inject_content.c) ---- */
 void	inject_content(struct inject_txn *, const char *, size_t);

@@ -124,6 +124,7 @@ do_rcpt(struct session *s, const struct ctl *c)
 		t->verdict = INJECT_ENVELOPE;
 	r->orcpt = value(t, c, "orcpt");
 	r->exact = ctl_yes(c, "exact");
+	t->mailboxes += ctl_yes(c, "mailbox");
 	return GO_ON;
 }
 

@@ -174,6 +174,13 @@ msg_pop_due(int64_t now)
 	return m;
 }
 
+void
+msg_taken(struct msg *m)
+{
+	if (m->slot != 0)
+		heap_remove(m);
+}
+
 int64_t
 msg_next_due(void)
 {

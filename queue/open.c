@@ -218,6 +218,7 @@ read_message(struct msg *m, int fd, struct envelope *env)
 	if (spool_read_envelope(fd, m->size, env) == -1 ||
 	    check_content(m, fd, env) == -1)
 		return -1;
+	m->repeat |= env->tried;
 	if (fstat(fd, &st) == 0 && st.st_size > m->size + (off_t)env->used) {
 		log_event(m->id, "tail-cut reason=%s", quoted(env->damage));
 		/* Or after a power cut a new line might stand within the old

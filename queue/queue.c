@@ -45,7 +45,8 @@ usage(void)
 
 /*
  * Descriptors: one for each active message, two for each agent while a job is
- * handed over, one for each that is idle, some more.
+ * handed over, one for each that is idle, one for each worker of inject, some
+ * more.
  */
 static void
 raise_nofile(void)
@@ -134,6 +135,9 @@ watch_listeners(void)
 		if (strcmp(name[i], "notice") == 0) {
 			w = &Q.notice;
 			w->ready = notice_ready;
+		} else if (strcmp(name[i], "direct") == 0) {
+			w = &Q.direct;
+			w->ready = direct_ready;
 		} else if (strcmp(name[i], "control") == 0) {
 			w = &Q.control;
 			w->ready = control_ready;

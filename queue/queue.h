@@ -24,6 +24,7 @@
  *   dsn.c      who is told what; dsn_text.c  in which words
  *   report.c   the conversation with inject
  *   stats.c    the figures; stats_text.c, stats_file.c  told
+ *   direct.c   messages that are delivered before they lie in queue/
  *   control.c  the administrator's verbs: control_look.c, control_act.c
  */
 #ifndef QUEUE_QUEUE_H
@@ -48,6 +49,7 @@
 #define TASK_RCPTS	50	/* recipients of one task at most */
 #define AGENT_IDLE_MS	5000	/* an agent without work is kept this long */
 #define LOCAL_IDLE_MS	60000	/* the last one of an owner */
+#define DIRECT_REST_MS	60000	/* a site that kept a sender waiting is not delivered to directly */
 
 struct msg {
 	char	id[ID_LEN + 1];
@@ -91,6 +93,8 @@ struct rcpt_work {
 struct active {
 	struct msg *msg;
 	int	fd;			/* owned */
+	bool	direct;			/* fd is memory: there is no file in queue/ (yet) */
+	struct direct *waiter;		/* borrowed; of a direct one: who waits for the outcome, NULL: he has gone */
 	struct envelope env;		/* owned */
 	struct rcpt_work *work;		/* owned; [env.nrcpts] */
 	unsigned open;			/* recipients in LOOKUP or TASK, and a report under way */
@@ -146,6 +150,7 @@ struct site {
 	double	 spread;		/* after an outage: messages a second that may come; 0: as it can take them */
 	int64_t	 spread_at;
 	unsigned refs;			/* messages of it, domains mapped to it */
+	int64_t	 direct_after;		/* monotonic ms: before that nothing goes to it directly */
 	bool	listed, sleeping;	/* in the round; in the list of those that wait for a time */
 	struct site *next_round, *next_sleep, *next_hash;
 };
@@ -156,7 +161,7 @@ struct queue {
 	struct spool spool;
 	bool	ordered;		/* the spool's file system keeps the order of changes, */
 	dev_t	device;			/* which is that of this device */
-	struct watch notice, inotify, control, signals;
+	struct watch notice, direct, inotify, control, signals;
 	struct timer tick;		/* the earliest due message */
 	struct timer wake;		/* the earliest site that waits for a time */
 	struct timer rescan, drain;
@@ -194,6 +199,8 @@ struct msg *msg_add(const char *id, int64_t size, int64_t due);
 void	msg_due(struct msg *, int64_t due);
 /* Takes the message that is due first out of the heap; NULL when none is due at `now`. */
 struct msg *msg_pop_due(int64_t now);
+/* Takes this one out of the heap. */
+void	msg_taken(struct msg *);
 /* The earliest due time, INT64_MAX when nothing waits. */
 int64_t	msg_next_due(void);
 /* It is fresh no more: tried, or it waits for somebody else, or it did not come as mail comes. */
@@ -230,6 +237,10 @@ void	message_gone(struct msg *, const struct envelope *env);
 /* active.c */
 /* Starts as many due messages as there is room for, and sets the tick. */
 void	active_run(void);
+/* Begins with m, which is in no heap: fd (taken over) and env (the same) are its own. */
+void	active_begin(struct msg *, int fd, const struct envelope *env, struct site *caller, struct direct *waiter);
+/* Frees it; the message is without it from now on. */
+void	active_free(struct active *);
 /* A recipient has left LOOKUP or TASK, or the report has ended: goes on when it was the last one. */
 void	active_release(struct active *);
 /*
@@ -340,6 +351,12 @@ bool	report_is_due(const struct active *);
  * active->open until done; called again while report_is_due().
  */
 void	report_start(struct active *);
+
+/* direct.c */
+/* Takes a worker of inject in. */
+void	direct_ready(struct watch *, uint32_t);
+/* Everybody in a message without a file has been served, or will not be.  Who waits is told, and it is freed. */
+void	direct_end(struct active *);
 
 /* control.c */
 void	control_ready(struct watch *, uint32_t);

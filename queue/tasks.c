@@ -76,6 +76,13 @@ park_rcpt(struct active *a, unsigned n, struct site *s)
 	a->work[n - 1].site = site_ref(s);
 }
 
+/* Somebody waits for the outcome: only a mailbox, and none that is known to be slow. */
+static bool
+is_worth_waiting(const struct site *s, int64_t now)
+{
+	return s->kind == SITE_LOCAL && now >= s->direct_after;
+}
+
 void
 sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 {
@@ -93,7 +100,7 @@ sched_add(struct active *a, unsigned n, struct site *s, int64_t now)
 		s->ncoming--;
 		s->refs--;
 	}
-	if (a->recalled) {
+	if (a->recalled || (a->direct && !is_worth_waiting(s, now))) {
 		a->work[n - 1].step = STEP_IDLE;
 		return;
 	}

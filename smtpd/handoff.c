@@ -156,6 +156,7 @@ send_rcpts(struct handoff *h, const struct txn *t)
 		ctl_add(&frame, "to", r->addr);
 		ctl_add(&frame, "notify", notify.len > 0 ? notify.data : NULL);
 		ctl_add(&frame, "orcpt", r->orcpt);
+		ctl_add(&frame, "mailbox", r->mailbox ? "yes" : NULL);
 		ctl_end(&frame);
 		ctl_send(&h->st, &frame);
 	}

@@ -70,6 +70,7 @@ struct rcpt {			/* RCPT TO */
 	char	*addr;		/* owned; canonical; bare when just parsed */
 	unsigned notify;	/* NOTIFY_*; 0: not said */
 	char	*orcpt;		/* owned; decoded "type;address", or NULL */
+	bool	 mailbox;	/* resolve knows it as one of ours */
 };
 
 struct txn {
@@ -79,7 +80,7 @@ struct txn {
 };
 
 #define MAIL_INIT	{ NULL, -1, false, false, NULL, NULL }
-#define RCPT_INIT	{ NULL, 0, NULL }
+#define RCPT_INIT	{ NULL, 0, NULL, false }
 
 /* ---- one session ---- */
 enum phase { FRESH, GREETED, MAIL, RCPT };	/* what was accepted last */

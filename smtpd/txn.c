@@ -142,8 +142,9 @@ refuse(struct session *s, const char *to, int code, const char *enh,
 
 /* Asks resolve and decides; false: the refusal was written. */
 static bool
-is_welcome(struct session *s, const char *addr)
+is_welcome(struct session *s, struct rcpt *rcpt)
 {
+	const char *addr = rcpt->addr;
 	const bool lmtp = s->role->flags & R_LMTP;
 	struct route r;
 	bool welcome = false;
@@ -152,6 +153,7 @@ is_welcome(struct session *s, const char *addr)
 		return true;		/* queue will find the way */
 	route_init(&r);
 	route_ask(s, addr, &r);
+	rcpt->mailbox = r.kind == ROUTE_MAILBOX;
 	if (r.kind == ROUTE_REFUSE || r.kind == ROUTE_LATER)
 		refuse(s, addr, r.code, buf_str(&r.enh), buf_str(&r.text));
 	else if (r.local && (r.kind == ROUTE_MAILBOX || r.kind == ROUTE_ALIAS))
@@ -202,7 +204,7 @@ do_rcpt(struct session *s, const char *arg)
 		reply(s, 452, "4.5.3", "too many recipients");
 	else if (!complete(s, &r))
 		refuse(s, r.addr, 553, "5.1.3", "address without a domain");
-	else if (is_welcome(s, r.addr)) {
+	else if (is_welcome(s, &r)) {
 		keep(t, &r);
 		s->accepted++;
 		s->phase = RCPT;

@@ -32,6 +32,7 @@ extern struct site S;
 
 #define SENDER	"jean-bob@emc.fr"	/* has a Maildir; bounces go there */
 #define LOCAL	"billy@emc.fr"
+#define LOCAL_TOO "marie@emc.fr"
 #define FAR	"anna@far.example"	/* the sink takes it */
 #define REFUSED	"nobody@far.example"	/* the sink says 550 */
 

@@ -23,6 +23,7 @@
 #define CLIENTS	4
 #define SETTLE_S 90
 
+static const char *const one[] = { LOCAL, NULL };
 static const char *const two[] = { LOCAL, FAR, NULL };
 static const char *const three[] = { LOCAL, FAR, REFUSED, NULL };
 
@@ -30,10 +31,17 @@ static unsigned kills, by_program[9];
 static const char *const programs[9] = { "smtpd", "inject", "queue", "launch",
     "remote", "resolve", "authd", "tlsd", NULL };
 
+/* Into the mailbox while its sender waits, or through the queue. */
+static bool
+is_direct(unsigned i)
+{
+	return i % 3 == 1;
+}
+
 static bool
 wants_report(unsigned i)
 {
-	return i % 5 == 0;
+	return i % 5 == 0 && !is_direct(i);
 }
 
 static void
@@ -57,7 +65,8 @@ client(unsigned round, unsigned c, unsigned n, int out)
 
 		token_of(token, round, c, i);
 		message_make(&msg, token, 500 + 7919 * i % 40000);
-		a = smtp_send(&msg, wants_report(i) ? three : two);
+		a = smtp_send(&msg, is_direct(i) ? one :
+		    wants_report(i) ? three : two);
 		len = snprintf(line, sizeof(line), "%u %u %d\n", c, i, (int)a);
 		if (write(out, line, (size_t)len) != len)
 			_exit(1);
@@ -134,7 +143,7 @@ kill_one(void)
 /* ---- judging --------------------------------------------------------- */
 
 static void
-judge_one(const char *token, const struct buf *msg, enum answer a, bool report)
+judge_one(const char *token, const struct buf *msg, enum answer a, unsigned i)
 {
 	struct found l, f, r;
 
@@ -144,8 +153,9 @@ judge_one(const char *token, const struct buf *msg, enum answer a, bool report)
 	r = look_reports(token);
 	if (l.broken + f.broken + r.broken > 0)
 		bad("%s: not whole: %s%s%s", token, l.why, f.why, r.why);
-	if (a == ACKED && (l.whole == 0 || f.whole == 0 ||
-	    (report && r.whole == 0)))
+	if (a == ACKED && (l.whole == 0 ||
+	    (!is_direct(i) && f.whole == 0) ||
+	    (wants_report(i) && r.whole == 0)))
 		bad("%s was accepted; mailbox %u, other host %u, report %u",
 		    token, l.whole, f.whole, r.whole);
 	/* 451 is what smtpd says, too, when inject has died. */
@@ -178,7 +188,7 @@ judge_round(unsigned round, int answers)
 		T.refused += a == NOT_NOW || a == NEVER;
 		token_of(token, round, c, i);
 		message_make(&msg, token, 500 + 7919 * i % 40000);
-		judge_one(token, &msg, (enum answer)a, wants_report(i));
+		judge_one(token, &msg, (enum answer)a, i);
 	}
 	(void)fclose(f);
 	buf_release(&msg);

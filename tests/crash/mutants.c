@@ -55,6 +55,10 @@ static const struct mutant {
 	    "done is written before the delivery" },
 	{ "queue_remove_first", "queue", C_VISIBLE, T_KILL,
 	    "the file is removed before the delivery" },
+	{ "inject_direct_blind", "directly: launch and local", C_VISIBLE,
+	    T_KILL, "`ok`, whatever became of a direct delivery" },
+	{ "queue_direct_first", "directly: queue", C_VISIBLE, T_KILL,
+	    "`done` before the direct delivery" },
 	{ "pop3d_no_quit", "POP3 without QUIT", C_VISIBLE, T_KILL,
 	    "messages are removed without QUIT" },
 };

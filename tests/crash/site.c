@@ -33,6 +33,8 @@ static const char *const mail_dirs[] = {
 	"Maildir/cur", "Maildir/tmp",
 	"mail/emc.fr/billy/Maildir/new", "mail/emc.fr/billy/Maildir/cur",
 	"mail/emc.fr/billy/Maildir/tmp",
+	"mail/emc.fr/marie/Maildir/new", "mail/emc.fr/marie/Maildir/cur",
+	"mail/emc.fr/marie/Maildir/tmp",
 	"mail/emc.fr/jean-bob/Maildir/new",
 	"mail/emc.fr/jean-bob/Maildir/cur",
 	"mail/emc.fr/jean-bob/Maildir/tmp",
@@ -192,6 +194,7 @@ site_make(void)
 	(void)chmod(site_path("Maildir"), 0755);
 	add_user(SENDER);
 	add_user(LOCAL);
+	add_user(LOCAL_TOO);
 }
 
 static int

@@ -32,6 +32,8 @@ static const struct syscall_row rows[] = {
 	{ SYS_pwritev,	 C_WRITE,  "pwritev" },
 	{ SYS_fsync,	 C_SYNC,   "fsync" },
 	{ SYS_fdatasync, C_SYNC,   "fdatasync" },
+	{ SYS_sync_file_range, C_SYNC, "sync_file_range" },
+	{ SYS_memfd_create, C_OPEN, "memfd_create" },
 	{ SYS_linkat,	 C_LINK,   "linkat" },
 	{ SYS_renameat,	 C_RENAME, "renameat" },
 	{ SYS_renameat2, C_RENAME, "renameat2" },

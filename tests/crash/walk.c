@@ -1,8 +1,9 @@
 /*
  * walk.c - a message's whole way through a running site: in by SMTP; to a
  * mailbox, to another host, and to an address that host refuses, so that its
- * sender gets a report.  One program is meddled with.  A second message then
- * shows that service goes on.
+ * sender gets a report; or to two mailboxes, which it reaches while the client
+ * waits.  One program is meddled with.  A second message then shows that
+ * service goes on.
  *
  * A test tool.
  */
@@ -18,18 +19,25 @@
 #define QUIET_MS	100	/* without news: what was put off is tried now */
 
 static const char *const everybody[] = { LOCAL, FAR, REFUSED, NULL };
+static const char *const mailboxes[] = { LOCAL, LOCAL_TOO, NULL };
 
 struct arrived {
-	struct found local, far, report;
+	bool	direct;		/* it was for the mailboxes alone */
+	struct found local, too, far, report;
 };
 
 static struct arrived
-look(const char *token, const struct buf *msg)
+look(const char *token, const struct buf *msg, bool direct)
 {
-	struct arrived a;
+	struct arrived a = { .direct = direct };
 
 	a.local = look_maildir(
 	    site_path("mail/emc.fr/billy/Maildir/new"), token, msg);
+	if (direct) {
+		a.too = look_maildir(
+		    site_path("mail/emc.fr/marie/Maildir/new"), token, msg);
+		return a;
+	}
 	a.far = look_sink(token, msg);
 	a.report = look_reports(token);
 	return a;
@@ -38,19 +46,20 @@ look(const char *token, const struct buf *msg)
 static bool
 is_complete(const struct arrived *a)
 {
-	return a->local.whole > 0 && a->far.whole > 0 && a->report.whole > 0;
+	return a->local.whole > 0 && (a->direct ? a->too.whole > 0 :
+	    a->far.whole > 0 && a->report.whole > 0);
 }
 
 /* Until all is delivered and the queue is empty. */
 static bool
-settle(const char *token, const struct buf *msg, int64_t deadline)
+settle(const char *token, const struct buf *msg, bool direct, int64_t deadline)
 {
 	for (;;) {
 		struct arrived a;
 
 		if (look_count("spool/queue") == 0) {
 			/* What was under way when we looked has arrived. */
-			a = look(token, msg);
+			a = look(token, msg, direct);
 			return token[0] == '-' || is_complete(&a);
 		}
 		if (now_ms() > deadline)
@@ -82,13 +91,17 @@ check_place(const char *where, const struct found *f, enum answer a,
  * knows its message by its name, so there it is never right.
  */
 static void
-check(const char *token, const struct buf *msg, enum answer a,
+check(const char *token, const struct buf *msg, bool direct, enum answer a,
     const char *program)
 {
-	struct arrived x = look(token, msg);
+	struct arrived x = look(token, msg, direct);
 	bool queue = strcmp(program, "queue") == 0;
 
 	check_place("mailbox", &x.local, a, false);
+	if (direct) {
+		check_place("the other mailbox", &x.too, a, false);
+		return;
+	}
 	check_place("other host", &x.far, a,
 	    queue || strcmp(program, "remote") == 0);
 	check_place("report", &x.report, a,
@@ -109,7 +122,7 @@ follow(const struct buf *msg, int64_t deadline)
 }
 
 static bool
-run_walk(const struct rule *r)
+walk(const struct rule *r, bool direct)
 {
 	struct buf a = BUF_INIT, b = BUF_INIT;
 	int64_t deadline = now_ms() + SETTLE_S * 1000;
@@ -122,36 +135,48 @@ run_walk(const struct rule *r)
 	if (!site_start(true))
 		bad("the site does not start");
 	trace_arm(&S.trace, r);
-	answer = smtp_send(&a, everybody);
+	answer = smtp_send(&a, direct ? mailboxes : everybody);
 	count_answer(answer);
 	if (answer == NEVER)
 		bad("refused for ever, because of a fault that will pass");
 	/*
-	 * When inject dies behind its commit, before its answer, smtpd knows
-	 * no better than 451: so it may be there, or not.
+	 * When inject dies behind its commit, or the delivery, before its
+	 * answer, smtpd knows no better than 451: so it may be there, or not.
 	 */
 	if (answer == NOT_NOW && r->tamper == T_KILL &&
 	    strcmp(r->program, "inject") == 0)
 		answer = LOST;
 	/* Its whole way, while the rule holds. */
-	(void)settle(answer == ACKED ? "A" : "-", &a, deadline);
+	(void)settle(answer == ACKED ? "A" : "-", &a, direct, deadline);
 	fired = trace_fired(&S.trace);
 	if (!fired && answer != ACKED)
 		bad("nothing was wrong, and it was not accepted");
 	trace_arm(&S.trace, NULL);
 	follow(&b, deadline);
-	(void)settle("B", &b, deadline);
+	(void)settle("B", &b, false, deadline);
 	if (look_count("spool/queue") > 0)
 		bad("after %d s the queue holds %u files", SETTLE_S,
 		    look_count("spool/queue"));
 	if (look_count("spool/bad") > 0)
 		bad("a message was moved to bad/");
-	check("A", &a, answer, r->program);
-	check("B", &b, ACKED, "");
+	check("A", &a, direct, answer, r->program);
+	check("B", &b, false, ACKED, "");
 	site_kill();
 	buf_release(&a);
 	buf_release(&b);
 	return fired;
+}
+
+static bool
+run_walk(const struct rule *r)
+{
+	return walk(r, false);
+}
+
+static bool
+run_direct(const struct rule *r)
+{
+	return walk(r, true);
 }
 
 /* sendmail hands a message to the running site. */
@@ -177,7 +202,7 @@ run_sendmail(const struct rule *r)
 	(void)unsetenv("FACTEUR_CONF");
 	count_answer(a);
 	/* One address: only the queue has to be empty. */
-	(void)settle("-", &msg, deadline);
+	(void)settle("-", &msg, false, deadline);
 	found = look_maildir(site_path("mail/emc.fr/billy/Maildir/new"), "A",
 	    &msg);
 	check_place("mailbox", &found, a, false);
@@ -203,5 +228,10 @@ const struct way walk_ways[] = {
 	{ "remote", "remote", run_walk, 0 },
 	{ "resolve", "resolve", run_walk, 0 },
 	{ "authd", "authd", run_walk, 0 },
+	{ "directly: smtpd", "smtpd", run_direct, 0 },
+	{ "directly: inject", "inject", run_direct, WRITES },
+	{ "directly: queue", "queue", run_direct, WRITES },
+	{ "directly: launch and local", "launch", run_direct, WRITES },
+	{ "directly: resolve", "resolve", run_direct, 0 },
 };
 const unsigned n_walk_ways = sizeof(walk_ways) / sizeof(walk_ways[0]);

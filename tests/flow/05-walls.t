@@ -205,6 +205,7 @@ done
 modes() {
 	stat -c '%a %U:%G %n' $W/run $W/run/net $W/run/net/* $W/run/inject \
 	    $W/run/launch $W/run/remote $W/run/control $W/run/notice \
+	    $W/run/direct \
 	    $W/spool $W/spool/queue $W/mail | sed "s,$W/,,"
 }
 is "owners and modes" "$(modes)" "\
@@ -220,6 +221,7 @@ is "owners and modes" "$(modes)" "\
 600 facteur-queue:facteur-queue run/remote
 600 facteur-queue:facteur-queue run/control
 600 facteur-queue:facteur-queue run/notice
+600 facteur-queue:facteur-queue run/direct
 700 facteur-queue:facteur-queue spool
 700 facteur-queue:facteur-queue spool/queue
 711 facteur-mail:facteur-mail mail"
@@ -298,7 +300,7 @@ for path in /etc/passwd /proc/self/status "../../conf/users" / \
     ../../spool; do
 	ok "the jail: no $path" not [ "$(net open "$path")" = opened ]
 done
-for s in launch control remote notice ../launch ../control lock; do
+for s in launch control remote notice direct ../launch ../control lock; do
 	ok "the jail: no socket $s" fails 0 "connect: No such file" net ask "$s"
 done
 said() {		# WANTED SOCKET FRAME...
@@ -331,11 +333,11 @@ ok "tlsd: no TLS without a client" said closed tlsd "tls ip=192.0.2.1"
 outside() {		# the same uid outside the jail, and a user of the host
 	"$INTRUDER" "$(uid "$1")" "$(id -g "$1")" - ask "$W/run/$2" x
 }
-for s in launch control remote; do
+for s in launch control remote direct; do
 	ok "facteur-net may not connect to $s" fails 0 \
 	    "connect: Permission denied" outside facteur-net $s
 done
-for s in launch control remote net/authd net/resolve net/inject net/tlsd; do
+for s in launch control remote direct net/authd net/resolve net/inject net/tlsd; do
 	ok "a user may not connect to $s" fails 0 \
 	    "connect: Permission denied" outside eve $s
 done

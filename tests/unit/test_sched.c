@@ -156,7 +156,7 @@ active_run(void)
 }
 
 static void
-active_begin(struct msg *m)
+message_begins(struct msg *m)
 {
 	struct letter *l = letter_of(m);
 	struct site *caller;
@@ -327,7 +327,7 @@ run_until(int64_t end)
 	for (;;) {
 		while (Q.nactive < Q.active_max &&
 		    (m = msg_pop_due(now)) != NULL)
-			active_begin(m);
+			message_begins(m);
 		next = sched_pass(now);
 		if (Q.nactive < Q.active_max && msg_next_due() < next)
 			next = msg_next_due();

@@ -55,6 +55,7 @@ static const struct {
 	{ "control", "retry", "rq" },
 	{ "control", "status", "rq" },
 	{ "control", "stats", "rq" },
+	{ "direct", "deliver", "q" },
 };
 #define NWANT	(sizeof(want) / sizeof(want[0]))
 

@@ -76,7 +76,7 @@ the_envelope_reaches_inject_whole(void **state)
 	assert_string_equal(buf_str(&fake.frames),
 	    "message sender=jb@x.y ret=hdrs envid=Q+1 body=8bit utf8=yes "
 	    "ip=192.0.2.7 helo=mua.test with=UTF8SMTP\n"
-	    "rcpt to=billy@yahoo.co.uk notify=never\n"
+	    "rcpt to=billy@yahoo.co.uk notify=never mailbox=yes\n"
 	    "rcpt to=Team@yahoo.co.uk notify=failure,delay "
 	    "orcpt=rfc822;t+@yahoo.co.uk\n"
 	    "go size=10\nend\n");

@@ -4,6 +4,7 @@
  * wrap: openat flock write fsync fcntl linkat renameat2
  */
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -85,7 +86,13 @@ __wrap_fsync(int fd)
 int
 __wrap_fcntl(int fd, int what, ...)
 {
-	return fails() ? -1 : __real_fcntl(fd, what, 0);
+	va_list ap;
+	int arg;
+
+	va_start(ap, what);
+	arg = what == F_GET_SEALS ? 0 : va_arg(ap, int);
+	va_end(ap);
+	return fails() ? -1 : __real_fcntl(fd, what, arg);
 }
 
 int
@@ -409,6 +416,82 @@ nobody_reads_it_before_the_answer(void **state)
 	envelope_release(&e);
 }
 
+/* A message of that many bytes, not on disk yet if it is small. */
+static void
+begin(struct spool_file *f, struct envelope *e, size_t size)
+{
+	char *body = xmalloc(size);
+
+	memset(body, 'x', size);
+	fill(e);
+	spool_begin(f, &spool);
+	assert_int_equal(spool_write(f, body, size), 0);
+	free(body);
+}
+
+static void
+a_message_in_memory_is_what_the_file_would_be(void **state)
+{
+	char name[SPOOL_NAME_MAX + 1], memory[1000], disk[1000];
+	struct spool_file f;
+	struct envelope e;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	begin(&f, &e, 100);
+	fd = spool_in_memory(&f, &e);
+	assert_int_not_equal(fd, -1);
+	assert_true(spool_is_in_memory(fd));
+	assert_int_equal(visit(spool.queue, false), 0);
+	n = pread(fd, memory, sizeof(memory), 0);
+	assert_in_range(n, 150, 900);
+	assert_int_equal(pwrite(fd, "y", 1, 0), -1);
+	assert_int_equal(ftruncate(fd, 5), -1);
+	assert_int_equal(ftruncate(fd, 5000), -1);
+	close(fd);
+	buf_adds(&f.outcomes, "retry 0 2026-11-23T03:19:00.000000Z\n");
+	assert_int_equal(spool_commit(&f, &e), 0);
+	spool_name(name, f.id, f.size);
+	spool_file_close(&f);
+	envelope_release(&e);
+	fd = spool_open_file(spool.queue, name);
+	assert_int_equal(pread(fd, disk, sizeof(disk), 0), n + 36);
+	assert_memory_equal(disk, memory, (size_t)n);
+	assert_memory_equal(disk + n, "retry 0 2026", 12);
+	envelope_init(&e);
+	assert_int_equal(spool_read_envelope(fd, 100, &e), 0);
+	assert_int_equal(spool_verify(fd, 100, &e), 1);
+	assert_int_equal(e.used, n + 36 - 100);
+	envelope_release(&e);
+	close(fd);
+}
+
+static void
+what_is_on_disk_already_is_not_in_memory(void **state)
+{
+	struct spool_file f;
+	struct envelope e;
+	int fd;
+
+	(void)state;
+	begin(&f, &e, 100000);
+	assert_int_equal(spool_in_memory(&f, &e), -1);
+	assert_int_equal(spool_commit(&f, &e), 0);
+	spool_file_close(&f);
+	envelope_release(&e);
+	assert_int_equal(visit(spool.queue, false), 1);
+	/* One that can still be written to is none either. */
+	fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_false(spool_is_in_memory(fd));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK |
+	    F_SEAL_SEAL), 0);
+	assert_false(spool_is_in_memory(fd));
+	close(fd);
+	assert_false(spool_is_in_memory(spool.queue));
+	assert_false(spool_is_in_memory(-1));
+}
+
 /* Attack list D 70. */
 static void
 foreign_objects_are_not_opened(void **state)
@@ -525,6 +608,8 @@ main(void)
 		SPOOL_TEST(d74_no_message_is_written_over_another),
 		SPOOL_TEST(a_bad_envelope_is_not_committed),
 		SPOOL_TEST(nobody_reads_it_before_the_answer),
+		SPOOL_TEST(a_message_in_memory_is_what_the_file_would_be),
+		SPOOL_TEST(what_is_on_disk_already_is_not_in_memory),
 		SPOOL_TEST(foreign_objects_are_not_opened),
 		SPOOL_TEST(damage_is_found),
 		SPOOL_TEST(names_are_read_strictly),

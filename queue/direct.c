@@ -1,0 +1,208 @@
+/*
+ * direct.c - messages for mailboxes of this host that are delivered before
+ * they lie in queue/: a worker of inject hands one over and waits (INTERNALS
+ * 2.11).  If all its mailboxes have it, it need not lie there at all.
+ *
+ * Runs in the queue manager.  Way 4 of 8.  From: queue/inject_direct.c.
+ * To: queue/active.c, and back with the outcome.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "queue.h"
+#include "seams.h"
+
+#define COMMITTING_MS	1000	/* who has gone may be writing the file now */
+
+/* A worker of inject; one message at a time. */
+struct direct {
+	struct peer peer;		/* first */
+	bool	waits;			/* for the outcome of: */
+	char	id[ID_LEN + 1];
+	int64_t	began;			/* usec, monotonic */
+};
+
+/* ---- the answer ---- */
+
+static void
+say_done(struct direct *d)
+{
+	struct buf b = BUF_INIT;
+
+	ctl_begin(&b, "done");
+	ctl_end(&b);
+	peer_send(&d->peer, &b, -1);
+	buf_release(&b);
+}
+
+/* What has become of it so far goes along, to be written behind it. */
+static void
+say_keep(struct direct *d, const struct buf *lines, bool tried)
+{
+	struct buf b = BUF_INIT;
+
+	ctl_begin(&b, "keep");
+	ctl_addn(&b, "len", (int64_t)lines->len);
+	ctl_add(&b, "tried", tried ? "yes" : NULL);
+	ctl_end(&b);
+	buf_add(&b, buf_str(lines), lines->len);
+	peer_send(&d->peer, &b, -1);
+	buf_release(&b);
+}
+
+static void
+count(struct msg *m, const struct active *a, const struct direct *d)
+{
+	stats_message(m);
+	stats_recipients(a->env.nrcpts);
+	stats_accept(now_us() - d->began);
+}
+
+/*
+ * Nobody waits any more, but there may be a file by now, or in a moment.  What
+ * was delivered is found by its name.
+ */
+static void
+look_for_file(struct active *a)
+{
+	struct msg *m = a->msg;
+
+	buf_reset(&a->lines);
+	active_free(a);
+	m->repeat = true;
+	msg_due(m, now_ms() + COMMITTING_MS);
+}
+
+void
+direct_end(struct active *a)
+{
+	struct direct *d = a->waiter;
+	struct msg *m = a->msg;
+
+	if (d == NULL) {
+		look_for_file(a);
+		return;
+	}
+	d->waits = false;
+	if (envelope_pending(&a->env) == 0 && !report_is_due(a)) {
+		count(m, a, d);
+		say_done(d);
+	} else
+		say_keep(d, &a->lines, m->repeat);
+	buf_reset(&a->lines);
+	active_free(a);
+	msg_forget(m);
+}
+
+/* ---- the question ---- */
+
+/* The envelope of what has been handed over. False: it is none of ours. */
+static bool
+is_message(int fd, int64_t size, struct envelope *env)
+{
+	struct stat st;
+
+	envelope_init(env);
+	if (fd != -1 && size != -1 && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && spool_is_in_memory(fd) &&
+	    spool_read_envelope(fd, size, env) == 0)
+		return true;
+	envelope_release(env);
+	return false;
+}
+
+static void
+start(struct direct *d, const char *id, int64_t size, int fd,
+    const struct envelope *env)
+{
+	struct msg *m = msg_add(id, size, 0);
+
+	msg_taken(m);
+	m->checked = true;
+	d->waits = true;
+	memcpy(d->id, m->id, sizeof(d->id));
+	d->began = now_us();
+	active_begin(m, fd, env, NULL, d);
+	active_run();
+}
+
+static void
+direct_frame(struct peer *p, struct ctl *c)
+{
+	static const struct buf none = BUF_INIT;
+	struct direct *d = (struct direct *)p;
+	const char *id = ctl_str(c, "id");
+	int64_t size = ctl_num(c, "size", 0, INT64_MAX / 2, -1);
+	int fd = peer_take_fd(p);
+	struct envelope env;
+
+	if (!ctl_is(c, "deliver") || d->waits ||
+	    !is_id(id, strlen(id)) || msg_find(id) != NULL ||
+	    !is_message(fd, size, &env)) {
+		if (fd != -1)
+			close(fd);
+		peer_close(p, "not a message to deliver");
+		return;
+	}
+	if (Q.draining || Q.nactive >= Q.active_max || !message_room()) {
+		envelope_release(&env);
+		close(fd);
+		say_keep(d, &none, false);
+		return;
+	}
+	start(d, id, size, fd, &env);
+}
+
+/*
+ * He will not wait for longer.  What runs goes on; those it runs at have kept
+ * a sender waiting, and shall not do so to the next one.
+ */
+static void
+direct_closed(struct peer *p, const char *why)
+{
+	struct direct *d = (struct direct *)p;
+	struct active *a = d->waits ? msg_find(d->id)->active : NULL;
+
+	(void)why;
+	free(d);
+	if (a == NULL)
+		return;
+	a->waiter = NULL;
+	for (unsigned i = 0; i < a->env.nrcpts; i++)
+		if (a->work[i].step == STEP_TASK)
+			a->work[i].site->direct_after = now_ms() +
+			    DIRECT_REST_MS;
+	log_event(a->msg->id, "direct-left");
+	active_recall(a);
+	active_run();
+}
+
+void
+direct_ready(struct watch *w, uint32_t events)
+{
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct direct *d;
+	int64_t uid;
+
+	(void)events;
+	if (fd == -1)
+		return;
+	uid = ctl_peer_uid(fd);
+	if (!seam_allows("direct", "deliver", uid)) {
+		log_event(NULL, "direct-refused uid=%lld", (long long)uid);
+		close(fd);
+		return;
+	}
+	d = xcalloc(1, sizeof(*d));
+	if (peer_init(&d->peer, Q.loop, fd, direct_frame, direct_closed)
+	    == -1) {
+		log_errno(NULL, "direct");
+		free(d);
+	}
+}

@@ -1,0 +1,145 @@
+/*
+ * inject_direct.c - a message for mailboxes of this host is delivered while
+ * its sender waits, so that it need not lie in the queue (INTERNALS 2.11).
+ *
+ * The Maildirs' own commits then stand in for ours.  Whatever goes another
+ * way, or takes too long, is committed as everything else.
+ * Runs in a worker of inject, as facteur-queue.
+ * Way 3 of 8.  From: queue/inject_txn.c.  To: queue/direct.c.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "deadline.h"
+#include "inject.h"
+#include "log.h"
+
+#define DIRECT_SIZE	(60 * 1024)	/* bytes announced, at most */
+#define OUTCOMES_MAX	(64 * 1024)	/* bytes of lines that the queue manager gives back */
+
+bool
+inject_may_be_direct(const struct inject_txn *t, int64_t need)
+{
+	return t->env.nrcpts <= DIRECT_RCPTS &&
+	    t->mailboxes == t->env.nrcpts && need <= DIRECT_SIZE;
+}
+
+void
+inject_direct_close(struct inject *in)
+{
+	if (in->talking)
+		stream_release(&in->direct);
+	in->talking = false;
+}
+
+/* False: the queue manager is not to be had. */
+static bool
+talk(struct inject *in)
+{
+	int fd;
+
+	if (in->talking)
+		return true;
+	if (now_ms() < in->away_until)
+		return false;
+	fd = ctl_connect(config_socket(in->cfg, "direct"));
+	if (fd == -1) {
+		in->away_until = now_ms() + DIRECT_AWAY_MS;
+		return false;
+	}
+	stream_init(&in->direct, fd, fd);
+	in->talking = true;
+	return true;
+}
+
+static bool
+hand_over(struct inject_txn *t, int message, int64_t deadline)
+{
+	struct buf b = BUF_INIT;
+	int sent;
+
+	ctl_begin(&b, "deliver");
+	ctl_add(&b, "id", t->file.id);
+	ctl_addn(&b, "size", t->file.size);
+	ctl_end(&b);
+	sent = stream_send_fd(&t->in->direct, message, b.data, b.len,
+	    deadline);
+	buf_release(&b);
+	return sent == 0;
+}
+
+/* The outcome lines that follow `keep`. */
+static bool
+read_outcomes(struct stream *s, struct buf *out, int64_t len, int64_t deadline)
+{
+	while (len > 0) {
+		const char *p;
+		ssize_t n = stream_peek(s, &p, deadline);
+
+		if (n <= 0)
+			return false;
+		if (n > len)
+			n = (ssize_t)len;
+		buf_add(out, p, (size_t)n);
+		stream_consume(s, (size_t)n);
+		len -= n;
+	}
+	return true;
+}
+
+enum answer { DONE, KEEP, NONE };
+
+static enum answer
+await_answer(struct inject_txn *t, int64_t deadline)
+{
+	struct stream *s = &t->in->direct;
+	struct buf line = BUF_CAPPED(CTL_MAX);
+	enum answer answer = NONE;
+	struct ctl c;
+	int got;
+
+	errno = ECONNRESET;
+	got = ctl_read(s, &line, &c, deadline);
+	if (got == 1 && ctl_is(&c, "done"))
+		answer = DONE;
+	else if (got == 1 && ctl_is(&c, "keep") &&
+	    read_outcomes(s, &t->file.outcomes,
+	    ctl_num(&c, "len", 0, OUTCOMES_MAX, 0), deadline)) {
+		answer = KEEP;
+		t->env.tried = ctl_yes(&c, "tried");
+	}
+	buf_release(&line);
+	return answer;
+}
+
+/* Half an answer is none: what was delivered is found by its name then. */
+static void
+forget(struct inject_txn *t)
+{
+	if (errno == ETIMEDOUT)
+		t->in->away_until = now_ms() + DIRECT_AWAY_MS;
+	log_errno(t->file.id, "direct-lost");
+	inject_direct_close(t->in);
+	buf_reset(&t->file.outcomes);
+	t->env.tried = true;
+}
+
+bool
+inject_direct(struct inject_txn *t)
+{
+	int64_t deadline = now_ms() + DIRECT_WAIT_MS;
+	enum answer answer = NONE;
+	int message;
+
+	if (!inject_may_be_direct(t, t->file.size) || !talk(t->in) ||
+	    (message = spool_in_memory(&t->file, &t->env)) == -1)
+		return false;
+	if (hand_over(t, message, deadline))
+		answer = await_answer(t, deadline);
+	(void)close(message);
+	if (answer == NONE)
+		forget(t);
+	return answer == DONE;
+}

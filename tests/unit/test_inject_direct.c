@@ -1,0 +1,301 @@
+/*
+ * A message that inject hands to the queue manager before it is in the spool:
+ * what he answers, or does not, decides what is committed.
+ *
+ * link: queue
+ */
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ctl.h"
+#include "deadline.h"
+#include "../../queue/inject.h"
+
+static char dir[64];
+static struct config *cfg;
+static struct inject in;
+static int listener;
+
+static int
+make_host(void **state)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct buf why = BUF_INIT, text = BUF_INIT, file = BUF_INIT;
+	int fd;
+
+	(void)state;
+	strlcpy(dir, "/tmp/test_direct.XXXXXX", sizeof(dir));
+	if (mkdtemp(dir) == NULL)
+		return -1;
+	buf_addf(&file, "%s/facteur.conf", dir);
+	buf_addf(&text, "hostname = emc.fr\nrun = %s\n", dir);
+	fd = open(file.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, text.data, text.len), text.len);
+	close(fd);
+	if ((cfg = config_load(dir, false, &why)) == NULL)
+		fail_msg("%s", buf_str(&why));
+	strlcpy(un.sun_path, config_socket(cfg, "direct"),
+	    sizeof(un.sun_path));
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&un, sizeof(un)),
+	    0);
+	assert_int_equal(listen(listener, 5), 0);
+	assert_int_equal(inject_open(&in, cfg), 0);
+	buf_release(&why);
+	buf_release(&text);
+	buf_release(&file);
+	return 0;
+}
+
+static int
+remove_host(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	inject_close(&in);
+	close(listener);
+	config_free(cfg);
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/rm", "rm", "-rf", dir, (char *)NULL);
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
+}
+
+/*
+ * A queue manager who gives these answers, one for each message, NULL at their
+ * end; then he hangs up.  His exit status: how many were as they should be.
+ */
+static pid_t
+manager(const char *const *answers)
+{
+	struct buf line = BUF_INIT;
+	struct stream s;
+	struct ctl c;
+	pid_t pid = fork();
+	int good = 0, fd;
+
+	if (pid != 0)
+		return pid;
+	(void)alarm(30);	/* if it is never asked */
+	fd = accept(listener, NULL, NULL);
+	stream_init_unix(&s, fd);
+	for (; *answers != NULL &&
+	    ctl_read(&s, &line, &c, deadline_in(20)) == 1; answers++) {
+		int64_t size = ctl_num(&c, "size", 0, 100000, -1);
+		struct envelope env;
+		int message = stream_take_fd(&s);
+
+		envelope_init(&env);
+		good += ctl_is(&c, "deliver") && spool_is_in_memory(message) &&
+		    spool_read_envelope(message, size, &env) == 0 &&
+		    spool_verify(message, size, &env) == 1;
+		envelope_release(&env);
+		close(message);
+		stream_puts(&s, *answers);
+		(void)!stream_flush(&s, deadline_in(20));
+	}
+	_exit(good);
+}
+
+static int
+ended(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Sends one to n recipients, `ours` of them known as mailboxes. */
+static void
+send_one(unsigned n, unsigned ours, size_t size)
+{
+	struct inject_txn t;
+	struct buf to = BUF_INIT, body = BUF_INIT;
+
+	inject_txn_init(&t, &in);
+	inject_txn_sender(&t, "jean-bob@emc.fr");
+	for (unsigned i = 0; i < n; i++) {
+		buf_reset(&to);
+		buf_addf(&to, "user%u@emc.fr", i);
+		assert_non_null(inject_txn_rcpt(&t, buf_str(&to)));
+	}
+	t.mailboxes = ours;
+	inject_txn_go(&t, 0);
+	buf_adds(&body, "Subject: x\n\n");
+	while (body.len < size)
+		buf_adds(&body, "a line of some length\n");
+	inject_content(&t, body.data, body.len);
+	assert_int_equal(inject_txn_commit(&t), INJECT_OK);
+	inject_txn_reset(&t);
+	buf_release(&to);
+	buf_release(&body);
+}
+
+/* Takes the only message out of the queue; NULL: there is none. */
+static const char *
+queued(void)
+{
+	static char text[200000];
+	DIR *d = fdopendir(openat(in.spool.queue, ".", O_RDONLY));
+	struct dirent *e;
+	bool found = false;
+
+	while ((e = readdir(d)) != NULL) {
+		ssize_t n;
+		int fd;
+
+		if (e->d_name[0] == '.')
+			continue;
+		assert_false(found);
+		found = true;
+		fd = openat(in.spool.queue, e->d_name, O_RDONLY);
+		n = read(fd, text, sizeof(text) - 1);
+		assert_true(n > 0);
+		text[n] = '\0';
+		close(fd);
+		unlinkat(in.spool.queue, e->d_name, 0);
+	}
+	closedir(d);
+	return found ? text : NULL;
+}
+
+static void
+what_is_delivered_is_not_queued(void **state)
+{
+	static const char *const answers[] = { "done\n", "done\n", "done\n",
+	    NULL };
+	pid_t pid = manager(answers);
+
+	(void)state;
+	send_one(1, 1, 100);
+	assert_null(queued());
+	send_one(DIRECT_RCPTS, DIRECT_RCPTS, 100);
+	assert_null(queued());
+	send_one(2, 2, 40000);
+	assert_null(queued());
+	assert_int_equal(ended(pid), 3);
+}
+
+static void
+what_is_not_for_known_mailboxes_or_large_is_queued(void **state)
+{
+	static const char *const answers[] = { "done\n", "done\n", NULL };
+	pid_t pid = manager(answers);
+
+	(void)state;
+	send_one(2, 1, 100);
+	assert_non_null(queued());
+	send_one(DIRECT_RCPTS + 1, DIRECT_RCPTS + 1, 100);
+	assert_non_null(queued());
+	send_one(1, 1, 100000);
+	assert_non_null(queued());
+	/* He was asked for none of them. */
+	send_one(1, 1, 100);
+	send_one(1, 1, 100);
+	assert_null(queued());
+	assert_int_equal(ended(pid), 2);
+}
+
+static void
+what_is_known_of_a_kept_one_stands_behind_it(void **state)
+{
+	static const char done[] = "done 1 2026-11-23T03:19:00.123456Z - "
+	    "\"delivered\"\n";
+	static const char *const answers[] = {
+		"keep len=0\n",
+		"keep len=49\ndone 1 2026-11-23T03:19:00.123456Z - "
+		    "\"delivered\"\n",
+		"keep len=0 tried=yes\n", "done\n", NULL };
+	pid_t pid = manager(answers);
+	const char *text;
+
+	(void)state;
+	assert_int_equal(strlen(done), 49);
+	send_one(1, 1, 100);
+	text = queued();
+	assert_non_null(text);
+	assert_non_null(strstr(text, "ready "));
+	assert_null(strstr(text, "done 1"));
+	assert_null(strstr(text, "tried"));
+	send_one(2, 2, 100);
+	text = queued();
+	assert_non_null(text);
+	assert_string_equal(text + strlen(text) - 49, done);
+	assert_null(strstr(text, "tried"));
+	send_one(1, 1, 100);
+	text = queued();
+	assert_non_null(text);
+	assert_non_null(strstr(text, " tried=yes\nsender "));
+	send_one(1, 1, 100);
+	assert_null(queued());
+	assert_int_equal(ended(pid), 4);
+}
+
+/* What became of it is not known: it may have been delivered. */
+static void
+half_an_answer_is_none(void **state)
+{
+	static const char *const answers[][2] = {
+		{ "", NULL }, { "nonsense\n", NULL }, { "don", NULL },
+		{ "keep len=53\ndone 1", NULL }, { "keep len=x", NULL },
+		{ "\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		pid_t pid = manager(answers[i]);
+		const char *text;
+
+		send_one(2, 2, 100);
+		text = queued();
+		assert_non_null(text);
+		assert_non_null(strstr(text, " tried=yes\nsender "));
+		assert_null(strstr(text, "done 1"));
+		assert_int_equal(ended(pid), 1);
+	}
+}
+
+static void
+without_a_queue_manager_it_is_queued(void **state)
+{
+	(void)state;
+	unlink(config_socket(cfg, "direct"));
+	send_one(1, 1, 100);
+	assert_null(strstr(queued(), "tried"));
+}
+
+#define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, make_host, \
+	    remove_host)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		HOST_TEST(what_is_delivered_is_not_queued),
+		HOST_TEST(what_is_not_for_known_mailboxes_or_large_is_queued),
+		HOST_TEST(what_is_known_of_a_kept_one_stands_behind_it),
+		HOST_TEST(half_an_answer_is_none),
+		HOST_TEST(without_a_queue_manager_it_is_queued),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
