@@ -53,7 +53,7 @@ def one_row(row, servers, args, log):
 
 def inside(w, args):
     """In our world: all rows.  0, or 1 if Facteur left something undone."""
-    servers = [measure.Raw(w) if p == "raw" else peers.make(p, w)
+    servers = [measure.Raw(p, w) if p in measure.RAW else peers.make(p, w)
                for p in args.peers]
     text, bad = report.preface(w, args.runs), False
     print(text, flush=True)
@@ -73,7 +73,7 @@ def inside(w, args):
 
 def main():
     args = options()
-    others = any(p not in ("facteur", "raw") for p in args.peers)
+    others = any(p not in ("facteur", *measure.RAW) for p in args.peers)
     args.out = args.out and os.path.abspath(args.out)
     try:
         world.check(others)

@@ -170,12 +170,18 @@ def idle(peer, row, _scale):
             "trouble": said["trouble"]}
 
 
-class Raw:
-    """Not a server: the same durable files, by tools/raw.c."""
-    title, weight, tls = "raw", 1.0, True
+RAW = ("raw", "raw:direct")
 
-    def __init__(self, world):
+
+class Raw:
+    """Not a server: the same durable files, by tools/raw.c; "raw": through a
+    queue, "raw:direct": into the Maildir alone."""
+    weight, tls = 1.0, True
+
+    def __init__(self, title, world):
         from world import Cgroup
+        self.title = title
+        self.options = ["-d"] if title == "raw:direct" else []
         self.world = world
         self.cgroup = Cgroup(world, "raw")
 
@@ -185,8 +191,8 @@ class Raw:
         os.makedirs(queue, exist_ok=True)
         os.sync()
         cpu = self.cgroup.cpu()
-        p = tool(self.world, "raw", "-p", row.sessions, "-n", n, "-l",
-                 row.size, queue, *self.world.maildirs(),
+        p = tool(self.world, "raw", *self.options, "-p", row.sessions, "-n", n,
+                 "-l", row.size, queue, *self.world.maildirs(),
                  preexec_fn=self.cgroup.enter)
         said = result(p, TIMEOUT)
         cpu = self.cgroup.cpu() - cpu

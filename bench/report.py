@@ -86,9 +86,10 @@ def notes(row, runs, best):
         for words, key in NOTES.get(row.kind, [("CPU a message", "cpu_ms")]):
             out.append(f"{words}, Facteur against {best}: " +
                        ratio(row, runs, "facteur", key, best))
-    if "raw" in runs and "facteur" in runs:
-        out.append("Facteur's share of the raw limit: " +
-                   ratio(row, runs, "facteur", "through", "raw"))
+    for raw, words in (("raw", "with a queue"), ("raw:direct", "without")):
+        if raw in runs and "facteur" in runs:
+            out.append(f"Facteur's share of the raw limit, {words}: " +
+                       ratio(row, runs, "facteur", "through", raw))
     troubles = sorted({f"{t}: {r['trouble']}" for t, rs in runs.items()
                        for r in rs if r.get("trouble")})
     return [""] + [t + "  " for t in out + troubles[:4]] if out or troubles \

@@ -13,7 +13,8 @@ import re
 DEFAULT = ("kept1 kept10 kept50 kept200 fresh1 fresh10 fresh50 fresh200 "
            "kept10-100k fresh10-100k kept10-tls fresh10-tls fresh50-tls "
            "relay10 slow10 many10 rate100 rate300 idle500 idle500-tls")
-PEERS = ("facteur raw postfix postfix:tuned postfix:virtual opensmtpd exim")
+PEERS = ("facteur raw raw:direct postfix postfix:tuned postfix:virtual "
+         "opensmtpd exim")
 RATE_S = 8              # so long a rate is offered
 MESSAGES = {"kept": 3000, "fresh": 2000, "relay": 3000, "slow": 1000,
             "many": 60}
@@ -63,7 +64,7 @@ class Row:
     def takes(self, peer):
         """Whether this row is for this server."""
         title = peer.title
-        if title == "raw":
+        if title in ("raw", "raw:direct"):
             return self.kind == "kept" and not self.tls
         if self.mode == "slow" and title == "opensmtpd":
             return False            # see peers/opensmtpd.py: it is paced

@@ -2,16 +2,19 @@
  * raw - the durable limit: the files that Facteur writes for a message, with
  * the same flushes, and nothing else: no protocol, no scheduler, no walls.
  *
- * usage: raw [-p processes] [-n messages] [-l bytes] QUEUEDIR MAILDIR...
+ * usage: raw [-d] [-p processes] [-n messages] [-l bytes] QUEUEDIR MAILDIR...
  * Each process takes a message all the way: a file in the queue (name, then one
- * flush: INTERNALS 3.6), a file in one of the Maildirs (flush, name, flush of
- * new/), a line of outcome, and the queue's file away.  Prints one JSON line.
+ * flush: INTERNALS 3.6), a file in one of the Maildirs (written out, name), and
+ * the queue's file away.  With -d directly (2.11): a file in one of the
+ * Maildirs (written out, name, flush), and none in the queue.  Prints one JSON
+ * line.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@
 
 static char *content;
 static size_t size = 4096;
+static bool directly;
 
 static double
 now(void)
@@ -78,31 +82,44 @@ nameless(int dir)
 	return fd;
 }
 
+/* The content is with the device before there is a name. */
+static int
+deliver(const char *maildir, const char *name)
+{
+	int new = open_dir(maildir, "new"), m = nameless(new);
+
+	put(m, size);
+	if (sync_file_range(m, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == -1)
+		err(1, "sync_file_range");
+	name_it(m, new, name);
+	(void)close(new);
+	return m;
+}
+
 static void
 message(int queue, const char *maildir, const char *name)
 {
-	int q = nameless(queue), tmp = open_dir(maildir, "tmp");
-	int new = open_dir(maildir, "new"), m;
+	int q = nameless(queue);
 
 	put(q, size + ENVELOPE);
 	name_it(q, queue, name);
 	flush(q);
-
-	m = nameless(tmp);
 	if (pread(q, content, size, 0) != (ssize_t)size)
 		err(1, "pread");
-	put(m, size);
-	flush(m);
-	name_it(m, new, name);
-	flush(new);
-
-	put(q, 100);
+	(void)close(deliver(maildir, name));
 	if (unlinkat(queue, name, 0) == -1)
 		err(1, "unlink");
 	(void)close(q);
+}
+
+static void
+message_directly(const char *maildir, const char *name)
+{
+	int m = deliver(maildir, name);
+
+	flush(m);
 	(void)close(m);
-	(void)close(tmp);
-	(void)close(new);
 }
 
 static void
@@ -113,7 +130,10 @@ work(int me, int messages, const char *queuedir, char **maildirs, int n)
 
 	for (int i = 0; i < messages; i++) {
 		(void)snprintf(name, sizeof(name), "raw%d.%d", me, i);
-		message(queue, maildirs[(me * 7 + i) % n], name);
+		if (directly)
+			message_directly(maildirs[(me * 7 + i) % n], name);
+		else
+			message(queue, maildirs[(me * 7 + i) % n], name);
 	}
 }
 
@@ -123,8 +143,9 @@ main(int argc, char *argv[])
 	int processes = 1, messages = 1000, status, bad = 0, ch;
 	double start;
 
-	while ((ch = getopt(argc, argv, "p:n:l:")) != -1)
+	while ((ch = getopt(argc, argv, "dp:n:l:")) != -1)
 		switch (ch) {
+		case 'd': directly = true; break;
 		case 'p': processes = (int)strtonum(optarg, 1, 10000, NULL); break;
 		case 'n': messages = (int)strtonum(optarg, 1, 1 << 30, NULL); break;
 		case 'l': size = (size_t)strtonum(optarg, 1, 1 << 30, NULL); break;
