@@ -197,11 +197,8 @@ inject_txn_commit(struct inject_txn *t)
 	inject_content_end(t);
 	if (t->verdict != INJECT_OK)
 		return t->verdict;
-	if (inject_direct(t)) {
-		log_event(t->file.id, "passed from=<%s> rcpts=%u size=%lld",
-		    t->env.sender, t->env.nrcpts, (long long)t->file.size);
+	if (inject_direct(t))
 		return INJECT_OK;
-	}
 	if (spool_commit(&t->file, &t->env) == -1) {
 		t->verdict = inject_disk_verdict(errno);
 		log_errno(t->file.id, "spool-failed what=commit");

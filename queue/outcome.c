@@ -98,7 +98,8 @@ outcome_done(struct active *a, unsigned n, const struct outcome *o)
 	set_last(r, o, buf_str(&text));
 	count(a, r, o->via, FATE_DONE);
 	history_add(HISTORY_DONE, a, r, o->tls, NULL);
-	log_outcome(a, "delivered", r, "", buf_str(&text));
+	log_outcome(a, "delivered", r, a->direct ? " direct=yes" : "",
+	    buf_str(&text));
 	buf_release(&text);
 }
 

@@ -61,9 +61,9 @@ echo hello | message "$T/m"
 ok "mail for a mailbox is accepted" smtp "$T/m" $JEAN
 is "and is in it when the sender hears so" "$(messages emc $JEAN)" 1
 ok "as it was sent" ends_with "$(newest emc $JEAN)" "$T/m"
-has "it was not queued" "$log" ' passed .*rcpts=1'
-not grep -aq ' queued ' "$log" || bail "queued"
-id=$(sed -n 's/^\([^ ]*\) passed .*/\1/p' "$log")
+has "the log says how" "$log" ' delivered .* direct=yes'
+is "it was not queued" "$(count ' queued ')" 0
+id=$(sed -n 's/^\([^ ]*\) delivered .*/\1/p' "$log")
 "$FACTEUR" -C "$T/emc" why "$id" >"$T/why" 2>&1
 has "why knows it by its ID" "$T/why" 'delivered'
 ok "one for two mailboxes" smtp "$T/m" $JEAN $MARIE
