@@ -248,8 +248,8 @@ ctl_send(struct stream *s, const struct buf *b)
 		stream_write(s, b->data, b->len);
 }
 
-int
-ctl_connect(const char *path)
+static int
+connect_to(const char *path, int flags)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd, saved;
@@ -259,7 +259,7 @@ ctl_connect(const char *path)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd == -1)
 		return -1;
 	/* A Unix socket that was interrupted has not begun to connect. */
@@ -272,6 +272,18 @@ ctl_connect(const char *path)
 		return -1;
 	}
 	return fd;
+}
+
+int
+ctl_connect(const char *path)
+{
+	return connect_to(path, 0);
+}
+
+int
+ctl_connect_now(const char *path)
+{
+	return connect_to(path, SOCK_NONBLOCK);
 }
 
 int64_t

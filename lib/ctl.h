@@ -47,6 +47,8 @@ int	ctl_read(struct stream *, struct buf *line, struct ctl *out, int64_t deadlin
 void	ctl_send(struct stream *, const struct buf *b);
 /* Connects to a Unix stream socket; blocking, close-on-exec. fd or -1 with errno. */
 int	ctl_connect(const char *path) __attribute__((warn_unused_result));
+/* The same without waiting for room in its backlog (EAGAIN); the descriptor does not block either. */
+int	ctl_connect_now(const char *path) __attribute__((warn_unused_result));
 /* Uid of the peer of a connected Unix socket; -1 with errno. */
 int64_t	ctl_peer_uid(int fd);
 #endif

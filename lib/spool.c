@@ -170,7 +170,7 @@ spool_in_memory(const struct spool_file *f, const struct envelope *e)
 	struct buf all = BUF_CAPPED(f->pending.max);
 	int fd = -1, saved;
 
-	if (f->fd != -1 || f->error != 0) {
+	if (f->size != (int64_t)f->pending.len || f->error != 0) {
 		errno = EFBIG;
 		return -1;
 	}

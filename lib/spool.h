@@ -83,7 +83,7 @@ int	spool_commit(struct spool_file *, const struct envelope *)
 /*
  * The bytes that spool_commit() would write, in memory that nobody can change
  * any more: for a delivery before the commit.  A descriptor (the caller's), or
- * -1 with errno: EFBIG where a file was begun already.
+ * -1 with errno: EFBIG where some of it was written to the file already.
  */
 int	spool_in_memory(const struct spool_file *, const struct envelope *)
 	    __attribute__((warn_unused_result));

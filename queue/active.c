@@ -310,10 +310,8 @@ active_finish(struct active *a)
 	bool untold;
 	int64_t wait;
 
-	if (a->direct) {
-		direct_end(a);
+	if (a->direct && direct_end(a))
 		return;
-	}
 	if (!a->recalled && envelope_pending(&a->env) == 0 &&
 	    !report_is_due(a)) {
 		remove_message(a);

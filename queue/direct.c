@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "direct.h"
 #include "log.h"
 #include "queue.h"
 #include "seams.h"
@@ -65,31 +66,23 @@ count(struct msg *m, const struct active *a, const struct direct *d)
 }
 
 /*
- * Nobody waits any more, but there may be a file by now, or in a moment.  What
- * was delivered is found by its name.
+ * Nobody waits any more, and no file has been seen; but it may be there in a
+ * moment.  The lines are kept for it.
  */
 static void
-look_for_file(struct active *a)
+wait_for_file(struct active *a)
 {
 	struct msg *m = a->msg;
 
-	buf_reset(&a->lines);
 	active_free(a);
-	m->repeat = true;
 	msg_due(m, now_ms() + COMMITTING_MS);
 }
 
-void
-direct_end(struct active *a)
+static void
+answer(struct direct *d, struct active *a)
 {
-	struct direct *d = a->waiter;
 	struct msg *m = a->msg;
 
-	if (d == NULL) {
-		look_for_file(a);
-		return;
-	}
-	d->waits = false;
 	if (envelope_pending(&a->env) == 0 && !report_is_due(a)) {
 		count(m, a, d);
 		say_done(d);
@@ -98,6 +91,27 @@ direct_end(struct active *a)
 	buf_reset(&a->lines);
 	active_free(a);
 	msg_forget(m);
+}
+
+bool
+direct_end(struct active *a)
+{
+	struct direct *d = a->waiter;
+
+	if (d != NULL) {
+		d->waits = false;
+		/* A file that was seen (stats.h): he has not waited. */
+		if (!a->msg->counted && a->lines.len <= DIRECT_LINES) {
+			answer(d, a);
+			return true;
+		}
+		peer_close(&d->peer, "too late, or too much to tell");
+	}
+	a->msg->repeat = a->recalled = true;
+	if (a->msg->counted)
+		return false;
+	wait_for_file(a);
+	return true;
 }
 
 /* ---- the question ---- */
@@ -150,7 +164,8 @@ direct_frame(struct peer *p, struct ctl *c)
 		peer_close(p, "not a message to deliver");
 		return;
 	}
-	if (Q.draining || Q.nactive >= Q.active_max || !message_room()) {
+	if (Q.draining || Q.nactive >= Q.active_max || !message_room() ||
+	    message_is_last(fd)) {
 		envelope_release(&env);
 		close(fd);
 		say_keep(d, &none, false);
@@ -159,26 +174,32 @@ direct_frame(struct peer *p, struct ctl *c)
 	start(d, id, size, fd, &env);
 }
 
-/*
- * He will not wait for longer.  What runs goes on; those it runs at have kept
- * a sender waiting, and shall not do so to the next one.
- */
+/* Those it still runs at have kept a sender waiting: not the next one, too. */
+static void
+mark_slow(struct active *a, int64_t now)
+{
+	for (unsigned i = 0; i < a->env.nrcpts; i++)
+		if (a->work[i].step == STEP_TASK &&
+		    !sched_is_waiting(a, i + 1))
+			a->work[i].site->direct_after = now + DIRECT_REST_MS;
+}
+
+/* He will not wait for longer, or has died.  What runs goes on. */
 static void
 direct_closed(struct peer *p, const char *why)
 {
 	struct direct *d = (struct direct *)p;
 	struct active *a = d->waits ? msg_find(d->id)->active : NULL;
 
-	(void)why;
-	free(d);
-	if (a == NULL)
+	if (a == NULL) {
+		free(d);
 		return;
+	}
 	a->waiter = NULL;
-	for (unsigned i = 0; i < a->env.nrcpts; i++)
-		if (a->work[i].step == STEP_TASK)
-			a->work[i].site->direct_after = now_ms() +
-			    DIRECT_REST_MS;
-	log_event(a->msg->id, "direct-left");
+	if (now_us() - d->began >= DIRECT_SLOW_MS * 1000)
+		mark_slow(a, now_ms());
+	free(d);
+	log_event(a->msg->id, "direct-left reason=%s", quoted(why));
 	active_recall(a);
 	active_run();
 }

@@ -26,9 +26,6 @@
 #define INJECT_RECEIVED_MAX	100		/* more of them: a loop */
 #define INJECT_VALUE_MAX	500		/* bytes of envid and orcpt */
 #define INJECT_WAIT		300		/* seconds for each read */
-#define DIRECT_RCPTS		10		/* of a message that is delivered while its sender waits */
-#define DIRECT_WAIT_MS		3000		/* which he does for so long */
-#define DIRECT_AWAY_MS		10000		/* after that the next ones go without asking */
 
 /* ---- verdicts: each is one reply (inject_verdict.c) ---- */
 enum inject_verdict {
@@ -64,6 +61,7 @@ struct inject {
 	struct stream direct;		/* owned while `talking` */
 	bool	talking;
 	int64_t	away_until;		/* monotonic ms: it did not answer */
+	int64_t	away_ms;		/* how long that was the last time; 0: it has answered since */
 };
 
 /* Opens the spool. 0, or -1 with errno. */
@@ -115,6 +113,8 @@ bool	inject_may_be_direct(const struct inject_txn *, int64_t need);
  * committed; what is known of its outcome is in t->file and t->env by then.
  */
 bool	inject_direct(struct inject_txn *);
+/* Nothing is tried for a while. */
+void	inject_direct_pause(struct inject *);
 void	inject_direct_close(struct inject *);
 
 /* ---- content (inject_content.c) ---- */

@@ -13,17 +13,24 @@
 
 #include "ctl.h"
 #include "deadline.h"
+#include "direct.h"
 #include "inject.h"
 #include "log.h"
-
-#define DIRECT_SIZE	(60 * 1024)	/* bytes announced, at most */
-#define OUTCOMES_MAX	(64 * 1024)	/* bytes of lines that the queue manager gives back */
 
 bool
 inject_may_be_direct(const struct inject_txn *t, int64_t need)
 {
 	return t->env.nrcpts <= DIRECT_RCPTS &&
 	    t->mailboxes == t->env.nrcpts && need <= DIRECT_SIZE;
+}
+
+void
+inject_direct_pause(struct inject *in)
+{
+	in->away_ms = in->away_ms == 0 ? DIRECT_AWAY_MS :
+	    in->away_ms < DIRECT_LEAVE_MS / 2 ? in->away_ms * 2 :
+	    DIRECT_LEAVE_MS;
+	in->away_until = now_ms() + in->away_ms;
 }
 
 void
@@ -44,9 +51,9 @@ talk(struct inject *in)
 		return true;
 	if (now_ms() < in->away_until)
 		return false;
-	fd = ctl_connect(config_socket(in->cfg, "direct"));
+	fd = ctl_connect_now(config_socket(in->cfg, "direct"));
 	if (fd == -1) {
-		in->away_until = now_ms() + DIRECT_AWAY_MS;
+		inject_direct_pause(in);
 		return false;
 	}
 	stream_init(&in->direct, fd, fd);
@@ -70,10 +77,12 @@ hand_over(struct inject_txn *t, int message, int64_t deadline)
 	return sent == 0;
 }
 
-/* The outcome lines that follow `keep`. */
+/* The outcome lines that follow `keep`; len -1: a silly number. */
 static bool
 read_outcomes(struct stream *s, struct buf *out, int64_t len, int64_t deadline)
 {
+	if (len == -1)
+		return false;
 	while (len > 0) {
 		const char *p;
 		ssize_t n = stream_peek(s, &p, deadline);
@@ -106,7 +115,7 @@ await_answer(struct inject_txn *t, int64_t deadline)
 		answer = DONE;
 	else if (got == 1 && ctl_is(&c, "keep") &&
 	    read_outcomes(s, &t->file.outcomes,
-	    ctl_num(&c, "len", 0, OUTCOMES_MAX, 0), deadline)) {
+	    ctl_num(&c, "len", 0, DIRECT_LINES, -1), deadline)) {
 		answer = KEEP;
 		t->env.tried = ctl_yes(&c, "tried");
 	}
@@ -119,7 +128,7 @@ static void
 forget(struct inject_txn *t)
 {
 	if (errno == ETIMEDOUT)
-		t->in->away_until = now_ms() + DIRECT_AWAY_MS;
+		inject_direct_pause(t->in);
 	log_errno(t->file.id, "direct-lost");
 	inject_direct_close(t->in);
 	buf_reset(&t->file.outcomes);
@@ -141,5 +150,7 @@ inject_direct(struct inject_txn *t)
 	(void)close(message);
 	if (answer == NONE)
 		forget(t);
+	else
+		t->in->away_ms = 0;
 	return answer == DONE;
 }

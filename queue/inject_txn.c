@@ -28,7 +28,7 @@ inject_open(struct inject *in, const struct config *cfg)
 	in->notice = -1;
 	in->pressure = (struct pressure)PRESSURE_INIT;
 	in->talking = false;
-	in->away_until = 0;
+	in->away_until = in->away_ms = 0;
 	if (spool_open(&in->spool, cfg->spool, true) == -1)
 		return -1;
 	in->notice = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -163,7 +163,11 @@ inject_txn_go(struct inject_txn *t, int64_t need)
 		wait_for_queue(t);
 	if (t->verdict != INJECT_OK)
 		return;
-	if (inject_may_be_direct(t, need))
+	/*
+	 * Of several one may be delivered, and the rest must be committed: so
+	 * the file is made before.
+	 */
+	if (inject_may_be_direct(t, need) && t->env.nrcpts == 1)
 		spool_begin(&t->file, &t->in->spool);
 	else if (spool_create(&t->file, &t->in->spool) == -1) {
 		t->verdict = inject_disk_verdict(errno);
@@ -202,6 +206,8 @@ inject_txn_commit(struct inject_txn *t)
 	if (spool_commit(&t->file, &t->env) == -1) {
 		t->verdict = inject_disk_verdict(errno);
 		log_errno(t->file.id, "spool-failed what=commit");
+		/* Who has it already gets it again with each retry. */
+		inject_direct_pause(t->in);
 		return t->verdict;
 	}
 	spool_file_close(&t->file);

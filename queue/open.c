@@ -52,8 +52,8 @@ message_room(void)
  * need: then nobody would ever end.  The lowest free number is what we get, so
  * it says how many are left.
  */
-static bool
-is_last(int fd)
+bool
+message_is_last(int fd)
 {
 	struct rlimit rl;
 
@@ -147,7 +147,7 @@ open_file(struct msg *m)
 
 	spool_name(name, m->id, m->size);
 	fd = spool_open_file(Q.spool.queue, name);
-	if (fd != -1 && is_last(fd)) {
+	if (fd != -1 && message_is_last(fd)) {
 		close(fd);
 		fd = -1;
 		errno = EMFILE;
@@ -159,6 +159,7 @@ open_file(struct msg *m)
 	}
 	switch (errno) {
 	case ENOENT:
+		unsaved_forget(m->id);
 		msg_forget(m);
 		break;
 	case EWOULDBLOCK:

@@ -210,7 +210,8 @@ outcome_flush(struct active *a)
 {
 	ssize_t n;
 
-	if (a->lines.len == 0)
+	/* Of a direct one they go to inject, or to its file when it is opened. */
+	if (a->lines.len == 0 || a->direct)
 		return 0;
 	n = write(a->fd, a->lines.data, a->lines.len);
 	if (n != (ssize_t)a->lines.len) {

@@ -49,7 +49,6 @@
 #define TASK_RCPTS	50	/* recipients of one task at most */
 #define AGENT_IDLE_MS	5000	/* an agent without work is kept this long */
 #define LOCAL_IDLE_MS	60000	/* the last one of an owner */
-#define DIRECT_REST_MS	60000	/* a site that kept a sender waiting is not delivered to directly */
 
 struct msg {
 	char	id[ID_LEN + 1];
@@ -226,6 +225,8 @@ bool	notice_parse(char *text, char id[ID_LEN + 1], int64_t *size, int64_t *usec)
  * decided what becomes of m, which may be gone (then the envelope is not set).
  */
 int	message_open(struct msg *, struct envelope *);
+/* Is this new descriptor one that agents and reports will need? */
+bool	message_is_last(int fd);
 /* Are there descriptors for one message more?  Else when one has left. */
 bool	message_room(void);
 /*
@@ -355,8 +356,12 @@ void	report_start(struct active *);
 /* direct.c */
 /* Takes a worker of inject in. */
 void	direct_ready(struct watch *, uint32_t);
-/* Everybody in a message without a file has been served, or will not be.  Who waits is told, and it is freed. */
-void	direct_end(struct active *);
+/*
+ * Everybody in a message without a file has been served, or will not be.  True:
+ * who waits was told, and it is freed.  False: there is a file by now; it is
+ * to be looked at anew.
+ */
+bool	direct_end(struct active *);
 
 /* control.c */
 void	control_ready(struct watch *, uint32_t);

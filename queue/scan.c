@@ -24,6 +24,7 @@
 #include "history.h"
 #include "log.h"
 #include "queue.h"
+#include "unsaved.h"
 
 #define SLICE		5000	/* names read before others get their turn */
 #define RESCAN_MS	(10 * 60 * 1000)
@@ -100,8 +101,10 @@ forget_missing(struct msg *m, void *arg)
 		return;
 	spool_name(name, m->id, m->size);
 	if (fstatat(Q.spool.queue, name, &st, AT_SYMLINK_NOFOLLOW) == -1 &&
-	    errno == ENOENT)
+	    errno == ENOENT) {
+		unsaved_forget(m->id);
 		msg_forget(m);
+	}
 }
 
 /* ---- a scan of the directory, a slice at a time ---- */

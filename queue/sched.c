@@ -10,6 +10,7 @@
 
 #include "deadline.h"
 #include "log.h"
+#include "direct.h"
 #include "sched.h"
 
 #define STALLED_MS	1000	/* an agent could not be reached: its program is being restarted */
@@ -221,6 +222,8 @@ sched_ended(struct site *s, struct task *t, enum site_result result,
 	slot_give(t);
 	if (s->kind == SITE_REMOTE && t->turn == TURN_AGAIN)
 		Q.running_again--;
+	if (t->active->direct && now - t->started >= DIRECT_SLOW_MS)
+		s->direct_after = now + DIRECT_REST_MS;
 	if (result != SITE_OK || had_learned != site_has_learned(&s->flow))
 		sites_state_changed();
 	if (rests) {

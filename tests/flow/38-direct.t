@@ -70,7 +70,13 @@ ok "one for two mailboxes" smtp "$T/m" $JEAN $MARIE
 is "is in the first" "$(messages emc $JEAN)" 2
 is "and in the second" "$(messages emc $MARIE)" 1
 ok "the queue is empty" queue_empty emc
+mkdir "$T/paul"
+echo "paul@emc.fr:*:$(id -u):$(id -g)::$T/paul" >>"$T/emc/users"
+ok "one for mailboxes of two owners" smtp "$T/m" $MARIE paul@emc.fr
+is "is in the one" "$(messages emc $MARIE)" 2
+is "and in the other" "$(ls "$T/paul/Maildir/new" | wc -l)" 1
 is "nothing was queued" "$(count ' queued ')" 0
+is "nothing is wrong" "$(count 'not-recorded')" 0
 
 # ---- what goes another way is queued ----
 yes 'a line of some length, again and again' | head -c 100000 |
@@ -80,7 +86,7 @@ ok "is queued" lines ' queued ' 1
 ok "and arrives" wait_for 10 has_n $JEAN 3
 ok "one that asks for a report" env NOTIFY=SUCCESS perl "$T/smtp.pl" \
     "$EMC:$SMTP" "$T/m" $MARIE
-is "is in the mailbox at once" "$(messages emc $MARIE)" 2
+is "is in the mailbox at once" "$(messages emc $MARIE)" 3
 ok "and the report comes" wait_for 10 has_n $JEAN 4
 ok "with nothing left" wait_for 10 queue_empty emc
 
@@ -98,7 +104,7 @@ has "why tells the reason" "$T/why" 'Not a directory'
 rm "$M"
 mv "$M.away" "$M"
 "$FACTEUR" -C "$T/emc" retry "$id" >/dev/null
-ok "mended, it arrives" wait_for 10 has_n $MARIE 3
+ok "mended, it arrives" wait_for 10 has_n $MARIE 4
 ok "and leaves the queue" wait_for 10 queue_empty emc
 is "the other one has it once" "$(messages emc $JEAN)" 5
 is "and was served once" "$(count "^$id delivered .*rcpt=\"$JEAN\"")" 1
@@ -119,7 +125,7 @@ ok "the mailbox behind it has it" wait_for 10 has_n $JEAN 6
 
 # ---- a worker that hangs ----
 smtp "$T/m" $MARIE || bail "smtp"
-has_n $MARIE 4 || bail "marie"
+has_n $MARIE 5 || bail "marie"
 hung=$(workers)
 kill -STOP $hung
 ok "mail for a mailbox that hangs is accepted" smtp "$T/m" $MARIE
@@ -127,11 +133,42 @@ ok "after a while" lines ' direct-left ' 1
 is "it is queued" "$(ls "$q" | wc -l)" 1
 ok "the next one" smtp "$T/m" $MARIE
 ok "does not wait for it" lines ' direct-left ' 1
-ok "and passes it" wait_for 10 has_n $MARIE 5
+ok "and passes it" wait_for 10 has_n $MARIE 6
+id=$(ls "$q" | sed 's/\..*//')
 kill -CONT $hung
-ok "it goes on and delivers" wait_for 10 has_n $MARIE 6
+ok "it goes on and delivers" wait_for 10 has_n $MARIE 7
 ok "the queue is empty" wait_for 20 queue_empty emc
-is "each came once" "$(messages emc $MARIE)" 6
+is "the hung one is told of once" "$(count "^$id delivered ")" 1
+is "in its history, too" "$(cat "$T/emc/spool/history/"* | grep -c " $id done ")" 1
+is "each came once" "$(messages emc $MARIE)" 7
+
+# ---- an administrator, meanwhile ----
+hang() {		# ADDRESS: leaves ID, which hangs at its mailbox
+	smtp "$T/m" "$1" || bail "smtp"
+	hung=$(workers)
+	kill -STOP $hung
+	smtp "$T/m" "$1" || bail "smtp"
+	id=$(ls "$q" | sed 's/\..*//')
+}
+told() {		# ID WHAT: what the history says of it
+	cat "$T/emc/spool/history/"* | awk -v id="$1" '$2 == id { print $3 }' |
+	    tr '\n' ' '
+}
+hang paul@emc.fr
+"$FACTEUR" -C "$T/emc" bounce "$id" >"$T/out" 2>&1
+kill -CONT $hung
+ok "a bounce that comes too late" wait_for 20 queue_empty emc
+is "is none" "$(told "$id")" "done "
+is "and sends no report" "$(messages emc $JEAN)" 6
+mkdir "$T/luc"
+echo "luc@emc.fr:*:$(id -u):$(id -g)::$T/luc" >>"$T/emc/users"
+hang luc@emc.fr
+"$FACTEUR" -C "$T/emc" rm "$id" >"$T/out" 2>&1
+kill -CONT $hung
+gone() {
+	[ "$(told "$id")" = "done gone " ]
+}
+ok "a removed one is told of as gone" wait_for 10 gone
 
 # ---- the queue manager stops, or dies ----
 site_stop emc

@@ -22,6 +22,7 @@
 
 #include "ctl.h"
 #include "deadline.h"
+#include "../../queue/direct.h"
 #include "../../queue/inject.h"
 
 static char dir[64];
@@ -256,7 +257,8 @@ half_an_answer_is_none(void **state)
 {
 	static const char *const answers[][2] = {
 		{ "", NULL }, { "nonsense\n", NULL }, { "don", NULL },
-		{ "keep len=53\ndone 1", NULL }, { "keep len=x", NULL },
+		{ "keep len=53\ndone 1", NULL }, { "keep len=x\n", NULL },
+		{ "keep len=70000\ndone 1", NULL },
 		{ "\n", NULL },
 	};
 
@@ -283,6 +285,52 @@ without_a_queue_manager_it_is_queued(void **state)
 	assert_null(strstr(queued(), "tried"));
 }
 
+/* He stands still, and his backlog is full: that must hold nobody up. */
+static void
+nobody_waits_for_room_in_his_backlog(void **state)
+{
+	int fd[20], n = 0;
+
+	(void)state;
+	while ((fd[n] = ctl_connect_now(config_socket(cfg, "direct"))) != -1)
+		assert_true(++n < 20);
+	(void)alarm(30);
+	send_one(1, 1, 100);
+	(void)alarm(0);
+	assert_null(strstr(queued(), "tried"));
+	while (n > 0)
+		close(fd[--n]);
+}
+
+/* Who has it would get it again with each try of the client. */
+static void
+after_a_failed_commit_nothing_is_tried_for_a_while(void **state)
+{
+	static const char *const answers[] = { "done\n", NULL };
+	pid_t pid;
+
+	(void)state;
+	inject_direct_pause(&in);
+	send_one(1, 1, 100);
+	assert_non_null(queued());
+	assert_in_range(in.away_until - now_ms(), DIRECT_AWAY_MS - 5000,
+	    DIRECT_AWAY_MS);
+	inject_direct_pause(&in);
+	assert_in_range(in.away_until - now_ms(), 2 * DIRECT_AWAY_MS - 5000,
+	    2 * DIRECT_AWAY_MS);
+	for (int i = 0; i < 10; i++)
+		inject_direct_pause(&in);
+	assert_in_range(in.away_until - now_ms(), DIRECT_LEAVE_MS - 5000,
+	    DIRECT_LEAVE_MS);
+	/* He is back. */
+	in.away_until = 0;
+	pid = manager(answers);
+	send_one(1, 1, 100);
+	assert_null(queued());
+	assert_int_equal(in.away_ms, 0);
+	assert_int_equal(ended(pid), 1);
+}
+
 #define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, make_host, \
 	    remove_host)
 
@@ -295,6 +343,8 @@ main(void)
 		HOST_TEST(what_is_known_of_a_kept_one_stands_behind_it),
 		HOST_TEST(half_an_answer_is_none),
 		HOST_TEST(without_a_queue_manager_it_is_queued),
+		HOST_TEST(nobody_waits_for_room_in_his_backlog),
+		HOST_TEST(after_a_failed_commit_nothing_is_tried_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
