@@ -1,13 +1,14 @@
 /*
- * raw - the durable limit: the files that Facteur writes for a message, with
- * the same flushes, and nothing else: no protocol, no scheduler, no walls.
+ * raw - the durable limit: files on disk, and nothing else: no protocol, no
+ * scheduler, no walls.
  *
  * usage: raw [-d] [-p processes] [-n messages] [-l bytes] QUEUEDIR MAILDIR...
- * Each process takes a message all the way: a file in the queue (name, then one
- * flush: INTERNALS 3.6), a file in one of the Maildirs (written out, name), and
- * the queue's file away.  With -d directly (2.11): a file in one of the
- * Maildirs (written out, name, flush), and none in the queue.  Prints one JSON
- * line.
+ * Each process takes a message all the way through a queue, with a flush for
+ * whatever must be safe: a file there (name, then one flush: INTERNALS 3.6), a
+ * file in one of the Maildirs (flush, name, flush of new/), a line of outcome,
+ * and the queue's file away.  With -d as Facteur delivers directly (2.11): a
+ * file in one of the Maildirs (written out, name, one flush), and none in the
+ * queue.  Prints one JSON line.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -82,9 +83,36 @@ nameless(int dir)
 	return fd;
 }
 
+static void
+message(int queue, const char *maildir, const char *name)
+{
+	int q = nameless(queue), tmp = open_dir(maildir, "tmp");
+	int new = open_dir(maildir, "new"), m;
+
+	put(q, size + ENVELOPE);
+	name_it(q, queue, name);
+	flush(q);
+
+	m = nameless(tmp);
+	if (pread(q, content, size, 0) != (ssize_t)size)
+		err(1, "pread");
+	put(m, size);
+	flush(m);
+	name_it(m, new, name);
+	flush(new);
+
+	put(q, 100);
+	if (unlinkat(queue, name, 0) == -1)
+		err(1, "unlink");
+	(void)close(q);
+	(void)close(m);
+	(void)close(tmp);
+	(void)close(new);
+}
+
 /* The content is with the device before there is a name. */
-static int
-deliver(const char *maildir, const char *name)
+static void
+message_directly(const char *maildir, const char *name)
 {
 	int new = open_dir(maildir, "new"), m = nameless(new);
 
@@ -93,32 +121,8 @@ deliver(const char *maildir, const char *name)
 	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == -1)
 		err(1, "sync_file_range");
 	name_it(m, new, name);
-	(void)close(new);
-	return m;
-}
-
-static void
-message(int queue, const char *maildir, const char *name)
-{
-	int q = nameless(queue);
-
-	put(q, size + ENVELOPE);
-	name_it(q, queue, name);
-	flush(q);
-	if (pread(q, content, size, 0) != (ssize_t)size)
-		err(1, "pread");
-	(void)close(deliver(maildir, name));
-	if (unlinkat(queue, name, 0) == -1)
-		err(1, "unlink");
-	(void)close(q);
-}
-
-static void
-message_directly(const char *maildir, const char *name)
-{
-	int m = deliver(maildir, name);
-
 	flush(m);
+	(void)close(new);
 	(void)close(m);
 }
 
