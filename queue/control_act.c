@@ -134,20 +134,6 @@ control_bounce(struct peer *p, struct ctl *c)
 
 /* ---- reroute ---- */
 
-/* One line behind the message that lies in this directory. False: errno. */
-static bool
-append(int dir, const char *name, const struct buf *line)
-{
-	int fd = spool_open_file(dir, name);
-	bool ok;
-
-	if (fd == -1)
-		return false;
-	ok = write(fd, line->data, line->len) == (ssize_t)line->len;
-	(void)close(fd);
-	return ok;
-}
-
 /* An open one hears of it at once; a closed one reads it when it is opened. */
 static bool
 write_route(const char *id, const char *name, const struct buf *line)
@@ -157,7 +143,7 @@ write_route(const char *id, const char *name, const struct buf *line)
 	int fd;
 
 	if (m == NULL)
-		return append(Q.spool.hold, name, line);
+		return message_append(Q.spool.hold, name, line);
 	if (m->active != NULL) {
 		buf_add(&m->active->lines, line->data, line->len);
 		active_recall(m->active);
@@ -170,7 +156,7 @@ write_route(const char *id, const char *name, const struct buf *line)
 	}
 	envelope_release(&env);
 	close(fd);
-	return append(Q.spool.queue, name, line);
+	return message_append(Q.spool.queue, name, line);
 }
 
 void

@@ -19,8 +19,6 @@
 #include "queue.h"
 #include "seams.h"
 
-#define COMMITTING_MS	1000	/* who has gone may be writing the file now */
-
 /* A worker of inject; one message at a time. */
 struct direct {
 	struct peer peer;		/* first */
@@ -65,17 +63,25 @@ count(struct msg *m, const struct active *a, const struct direct *d)
 	stats_accept(now_us() - d->began);
 }
 
-/*
- * Nobody waits any more, and no file has been seen; but it may be there in a
- * moment.  The lines are kept for it.
- */
+/* Nobody waits any more, and no file was seen; but one may come.  The lines are kept for it. */
 static void
 wait_for_file(struct active *a)
 {
 	struct msg *m = a->msg;
 
 	active_free(a);
-	msg_due(m, now_ms() + COMMITTING_MS);
+	m->awaited = true;
+	msg_due(m, now_ms());
+}
+
+/* Has he hung up, though we have not come to that yet? */
+static bool
+has_left(const struct direct *d)
+{
+	char c;
+
+	return d->peer.closing || recv(d->peer.watch.fd, &c, 1,
+	    MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void
@@ -100,8 +106,9 @@ direct_end(struct active *a)
 
 	if (d != NULL) {
 		d->waits = false;
-		/* A file that was seen (stats.h): he has not waited. */
-		if (!a->msg->counted && a->lines.len <= DIRECT_LINES) {
+		/* A file that was seen (stats.h): he has not waited, either. */
+		if (!a->msg->counted && !has_left(d) &&
+		    a->lines.len <= DIRECT_LINES) {
 			answer(d, a);
 			return true;
 		}

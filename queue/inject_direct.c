@@ -25,20 +25,21 @@ inject_may_be_direct(const struct inject_txn *t, int64_t need)
 }
 
 void
+inject_direct_close(struct inject *in)
+{
+	if (in->talking)
+		stream_release(&in->direct);
+	in->talking = false;
+}
+
+void
 inject_direct_pause(struct inject *in)
 {
 	in->away_ms = in->away_ms == 0 ? DIRECT_AWAY_MS :
 	    in->away_ms < DIRECT_LEAVE_MS / 2 ? in->away_ms * 2 :
 	    DIRECT_LEAVE_MS;
 	in->away_until = now_ms() + in->away_ms;
-}
-
-void
-inject_direct_close(struct inject *in)
-{
-	if (in->talking)
-		stream_release(&in->direct);
-	in->talking = false;
+	inject_direct_close(in);
 }
 
 /* False: the queue manager is not to be had. */
@@ -77,16 +78,19 @@ hand_over(struct inject_txn *t, int message, int64_t deadline)
 	return sent == 0;
 }
 
-/* The outcome lines that follow `keep`; len -1: a silly number. */
+/* The outcome lines that follow `keep`; len -1: a silly number. False: errno. */
 static bool
 read_outcomes(struct stream *s, struct buf *out, int64_t len, int64_t deadline)
 {
+	errno = EBADMSG;
 	if (len == -1)
 		return false;
 	while (len > 0) {
 		const char *p;
 		ssize_t n = stream_peek(s, &p, deadline);
 
+		if (n == 0)
+			errno = ECONNRESET;
 		if (n <= 0)
 			return false;
 		if (n > len)
@@ -100,6 +104,7 @@ read_outcomes(struct stream *s, struct buf *out, int64_t len, int64_t deadline)
 
 enum answer { DONE, KEEP, NONE };
 
+/* NONE: errno. */
 static enum answer
 await_answer(struct inject_txn *t, int64_t deadline)
 {
@@ -109,16 +114,16 @@ await_answer(struct inject_txn *t, int64_t deadline)
 	struct ctl c;
 	int got;
 
-	errno = ECONNRESET;
 	got = ctl_read(s, &line, &c, deadline);
 	if (got == 1 && ctl_is(&c, "done"))
 		answer = DONE;
-	else if (got == 1 && ctl_is(&c, "keep") &&
-	    read_outcomes(s, &t->file.outcomes,
-	    ctl_num(&c, "len", 0, DIRECT_LINES, -1), deadline)) {
-		answer = KEEP;
+	else if (got == 1 && ctl_is(&c, "keep")) {
 		t->env.tried = ctl_yes(&c, "tried");
-	}
+		if (read_outcomes(s, &t->file.outcomes,
+		    ctl_num(&c, "len", 0, DIRECT_LINES, -1), deadline))
+			answer = KEEP;
+	} else if (got != -1)
+		errno = got == 0 ? ECONNRESET : EBADMSG;
 	buf_release(&line);
 	return answer;
 }
@@ -127,10 +132,13 @@ await_answer(struct inject_txn *t, int64_t deadline)
 static void
 forget(struct inject_txn *t)
 {
-	if (errno == ETIMEDOUT)
-		inject_direct_pause(t->in);
+	bool silent = errno == ETIMEDOUT;
+
 	log_errno(t->file.id, "direct-lost");
-	inject_direct_close(t->in);
+	if (silent)
+		inject_direct_pause(t->in);
+	else
+		inject_direct_close(t->in);
 	buf_reset(&t->file.outcomes);
 	t->env.tried = true;
 }
@@ -150,7 +158,7 @@ inject_direct(struct inject_txn *t)
 	(void)close(message);
 	if (answer == NONE)
 		forget(t);
-	else
+	if (answer == DONE)
 		t->in->away_ms = 0;
 	return answer == DONE;
 }

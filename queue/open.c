@@ -26,6 +26,8 @@
 
 #define LOCKED_MS	20		/* not acknowledged yet: doubled each time, */
 #define LOCKED_TIMES	6		/* as often as this */
+#define AWAITED_MS	1000		/* not there yet, though inject may write it: doubled, */
+#define AWAITED_TIMES	6		/* as often as this */
 #define NO_FDS_MS	5000		/* descriptors or memory are short */
 #define TELL_MS		60000		/* which is told as often as this */
 #define FDS_KEPT	8		/* for agents, reports and resolve */
@@ -154,11 +156,16 @@ open_file(struct msg *m)
 	}
 	if (fd != -1) {
 		m->locked = 0;
+		m->awaited = false;
 		full_at += full_at > 0;	/* one more may be tried next time */
 		return fd;
 	}
 	switch (errno) {
 	case ENOENT:
+		if (m->awaited && m->locked < AWAITED_TIMES) {
+			retry_later(m, AWAITED_MS << m->locked++);
+			break;
+		}
 		unsaved_forget(m->id);
 		msg_forget(m);
 		break;
@@ -267,6 +274,33 @@ read_held(const struct msg *m, struct envelope *env)
 	return ok;
 }
 
+bool
+message_append(int dir, const char *name, const struct buf *lines)
+{
+	int fd = spool_open_file(dir, name);
+	bool ok;
+
+	if (fd == -1)
+		return false;
+	ok = write(fd, lines->data, lines->len) == (ssize_t)lines->len;
+	close(fd);
+	return ok;
+}
+
+/* What could not be written to its file so far follows it into hold/. */
+static void
+lines_follow(const struct msg *m)
+{
+	struct buf lines = BUF_INIT;
+	char name[SPOOL_NAME_MAX + 1];
+
+	if (!unsaved_take(m->id, &lines))
+		return;
+	spool_name(name, m->id, m->size);
+	(void)message_append(Q.spool.hold, name, &lines);
+	buf_release(&lines);
+}
+
 void
 message_gone(struct msg *m, const struct envelope *known)
 {
@@ -278,6 +312,6 @@ message_gone(struct msg *m, const struct envelope *known)
 		known = &env;
 	history_gone(m->id, known);
 	envelope_release(&env);
-	unsaved_forget(m->id);
+	lines_follow(m);
 	msg_forget(m);
 }

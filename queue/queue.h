@@ -57,11 +57,12 @@ struct msg {
 	bool	called;			/* its site has asked: out of that list, on its way */
 	bool	on_trial;		/* found damaged once; looked at again */
 	bool	repeat;			/* it may have been delivered before a crash */
+	bool	awaited;		/* delivered directly, in part at least, and inject may put its file here yet */
 	bool	checked;		/* its content, against the commit mark */
 	bool	delay_told;		/* no delay notice is (or will be) due */
 	bool	counted, rcpts_counted;	/* in the figures (stats.h) */
 	bool	fresh;			/* new, and its first attempt has not begun: counted in Q.fresh */
-	unsigned char locked;		/* times in a row it was found locked */
+	unsigned char locked;		/* times in a row it was found locked, or not yet there */
 	unsigned char seen;		/* the scan that met its name last */
 	int64_t	size;			/* of the message, bytes */
 	int64_t	due;			/* monotonic ms; 0: a first attempt, at once */
@@ -229,6 +230,8 @@ int	message_open(struct msg *, struct envelope *);
 bool	message_is_last(int fd);
 /* Are there descriptors for one message more?  Else when one has left. */
 bool	message_room(void);
+/* Lines behind the message that lies in this directory, in one write. False: errno. */
+bool	message_append(int dir, const char *name, const struct buf *lines);
 /*
  * Its file is not in queue/ any more: an administrator's hand.  It is forgotten;
  * the history learns whom it was for from env, or, without, from hold/.

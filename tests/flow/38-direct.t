@@ -55,6 +55,10 @@ workers() {
 		    cat "/proc/$p/task/$p/children"
 	done
 }
+new_user() {		# NAME, with a home of his own
+	mkdir "$T/$1"
+	echo "$1@emc.fr:*:$(id -u):$(id -g)::$T/$1" >>"$T/emc/users"
+}
 echo hello | message "$T/m"
 
 # ---- as it should be ----
@@ -70,8 +74,7 @@ ok "one for two mailboxes" smtp "$T/m" $JEAN $MARIE
 is "is in the first" "$(messages emc $JEAN)" 2
 is "and in the second" "$(messages emc $MARIE)" 1
 ok "the queue is empty" queue_empty emc
-mkdir "$T/paul"
-echo "paul@emc.fr:*:$(id -u):$(id -g)::$T/paul" >>"$T/emc/users"
+new_user paul
 ok "one for mailboxes of two owners" smtp "$T/m" $MARIE paul@emc.fr
 is "is in the one" "$(messages emc $MARIE)" 2
 is "and in the other" "$(ls "$T/paul/Maildir/new" | wc -l)" 1
@@ -160,8 +163,7 @@ kill -CONT $hung
 ok "a bounce that comes too late" wait_for 20 queue_empty emc
 is "is none" "$(told "$id")" "done "
 is "and sends no report" "$(messages emc $JEAN)" 6
-mkdir "$T/luc"
-echo "luc@emc.fr:*:$(id -u):$(id -g)::$T/luc" >>"$T/emc/users"
+new_user luc
 hang luc@emc.fr
 "$FACTEUR" -C "$T/emc" rm "$id" >"$T/out" 2>&1
 kill -CONT $hung
@@ -169,6 +171,38 @@ gone() {
 	[ "$(told "$id")" = "done gone " ]
 }
 ok "a removed one is told of as gone" wait_for 10 gone
+
+# What is known of one that is held goes along.
+new_user eve
+hang eve@emc.fr
+"$FACTEUR" -C "$T/emc" hold "$id" >"$T/out" 2>&1
+kill -CONT $hung
+ok "a held one is told of as gone" wait_for 10 gone
+ok "with its outcome" grep -aq '^done 1 ' "$T/emc/spool/hold/$id".*
+"$FACTEUR" -C "$T/emc" release "$id" >"$T/out" 2>&1
+ok "released, it leaves the queue" wait_for 10 queue_empty emc
+is "and was delivered once" "$(count "^$id delivered ")" 1
+
+# ---- the answer comes first, and nobody is there to hear it ----
+new_user max
+smtp "$T/m" max@emc.fr || bail "smtp"
+hung=$(workers)
+manager=$(pids_of emc queue)
+kill -STOP $hung
+smtp "$T/m" max@emc.fr 2>"$T/smtp.out" &
+client=$!
+running() {
+	"$FACTEUR" -C "$T/emc" sites | grep -q '^mailboxes of .*: 1 of '
+}
+wait_for 10 running || bail "no delivery is under way"
+kill -STOP "$manager"
+kill -CONT $hung
+ok "mail is accepted while all stand still" wait $client
+id=$(ls "$q" | sed 's/\..*//')
+kill -CONT "$manager"
+ok "it leaves the queue" wait_for 20 queue_empty emc
+is "told of once" "$(told "$id")" "done "
+is "in the mailbox once" "$(ls "$T/max/Maildir/new" | wc -l)" 2
 
 # ---- the queue manager stops, or dies ----
 site_stop emc
@@ -185,9 +219,6 @@ hung=$(workers)
 kill -STOP $hung
 smtp "$T/m" $JEAN 2>"$T/smtp.out" &
 client=$!
-running() {
-	"$FACTEUR" -C "$T/emc" sites | grep -q '^mailboxes of .*: 1 of '
-}
 wait_for 10 running || bail "no delivery is under way"
 kill -KILL "$manager"
 kill -CONT $hung

@@ -306,13 +306,16 @@ nobody_waits_for_room_in_his_backlog(void **state)
 static void
 after_a_failed_commit_nothing_is_tried_for_a_while(void **state)
 {
-	static const char *const answers[] = { "done\n", NULL };
-	pid_t pid;
+	static const char *const answers[] = { "done\n", "done\n", NULL };
+	pid_t pid = manager(answers);
 
 	(void)state;
+	send_one(1, 1, 100);
+	assert_null(queued());
 	inject_direct_pause(&in);
 	send_one(1, 1, 100);
 	assert_non_null(queued());
+	assert_int_equal(ended(pid), 1);
 	assert_in_range(in.away_until - now_ms(), DIRECT_AWAY_MS - 5000,
 	    DIRECT_AWAY_MS);
 	inject_direct_pause(&in);
@@ -324,7 +327,7 @@ after_a_failed_commit_nothing_is_tried_for_a_while(void **state)
 	    DIRECT_LEAVE_MS);
 	/* He is back. */
 	in.away_until = 0;
-	pid = manager(answers);
+	pid = manager(answers + 1);
 	send_one(1, 1, 100);
 	assert_null(queued());
 	assert_int_equal(in.away_ms, 0);
