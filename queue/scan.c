@@ -213,6 +213,17 @@ rescan(struct timer *t)
 	loop_timer_set(Q.loop, t, now_ms() + RESCAN_MS);
 }
 
+/* An event may be older than what we have done since: delivered, and removed. */
+static bool
+is_over(const char *name)
+{
+	char id[ID_LEN + 1];
+
+	return spool_name_parse(name, id, NULL) && msg_find(id) == NULL &&
+	    faccessat(Q.spool.queue, name, F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
+	    errno == ENOENT;
+}
+
 static void
 scan_event(const struct inotify_event *e)
 {
@@ -227,6 +238,8 @@ scan_event(const struct inotify_event *e)
 	if (e->len == 0)
 		return;
 	if (e->mask & (IN_CREATE | IN_MOVED_TO)) {
+		if (is_over(e->name))
+			return;
 		m = scan_name(e->name, now_ms() + SETTLE_MS);
 		if (m == NULL)
 			return;

@@ -146,12 +146,22 @@ is "in its history, too" "$(cat "$T/emc/spool/history/"* | grep -c " $id done ")
 is "each came once" "$(messages emc $MARIE)" 7
 
 # ---- an administrator, meanwhile ----
-hang() {		# ADDRESS: leaves ID, which hangs at its mailbox
+# Nobody has been kept waiting, and none of the others is left alone.
+anew() {		# ADDRESS, whose worker is there then, and stopped
+	site_stop emc
+	site_start emc
 	smtp "$T/m" "$1" || bail "smtp"
 	hung=$(workers)
 	kill -STOP $hung
+}
+was_direct() {		# at first
+	grep -aq "^$id direct-lost " "$log"
+}
+hang() {		# ADDRESS: leaves ID, which hangs at its mailbox
+	anew "$1"
 	smtp "$T/m" "$1" || bail "smtp"
 	id=$(ls "$q" | sed 's/\..*//')
+	was_direct || bail "$id was not direct"
 }
 told() {		# ID WHAT: what the history says of it
 	cat "$T/emc/spool/history/"* | awk -v id="$1" '$2 == id { print $3 }' |
@@ -185,10 +195,8 @@ is "and was delivered once" "$(count "^$id delivered ")" 1
 
 # ---- the answer comes first, and nobody is there to hear it ----
 new_user max
-smtp "$T/m" max@emc.fr || bail "smtp"
-hung=$(workers)
+anew max@emc.fr
 manager=$(pids_of emc queue)
-kill -STOP $hung
 smtp "$T/m" max@emc.fr 2>"$T/smtp.out" &
 client=$!
 running() {
@@ -199,6 +207,7 @@ kill -STOP "$manager"
 kill -CONT $hung
 ok "mail is accepted while all stand still" wait $client
 id=$(ls "$q" | sed 's/\..*//')
+was_direct || bail "$id was not direct"
 kill -CONT "$manager"
 ok "it leaves the queue" wait_for 20 queue_empty emc
 is "told of once" "$(told "$id")" "done "
@@ -214,23 +223,21 @@ is "it is queued" "$(ls "$q" | wc -l)" 1
 kill -CONT "$manager"
 ok "and delivered when he is back" wait_for 20 queue_empty emc
 ok "once" has_n $JEAN 7
-smtp "$T/m" $JEAN || bail "smtp"
-hung=$(workers)
-kill -STOP $hung
+anew $JEAN
+manager=$(pids_of emc queue)
 smtp "$T/m" $JEAN 2>"$T/smtp.out" &
 client=$!
 wait_for 10 running || bail "no delivery is under way"
 kill -KILL "$manager"
 kill -CONT $hung
 ok "it is when he dies in the middle of it" wait $client
+has "who had it in hand" "$log" " direct-lost .*reset by peer"
 ok "and comes" wait_for 20 has_n $JEAN 9
 ok "the queue is empty" wait_for 20 queue_empty emc
 is "it came once" "$(messages emc $JEAN)" 9
 
 # ---- a worker dies in the middle of it ----
-smtp "$T/m" $JEAN || bail "smtp"
-hung=$(workers)
-kill -STOP $hung
+anew $JEAN
 smtp "$T/m" $JEAN 2>"$T/smtp.out" &
 client=$!
 wait_for 10 running || bail "no delivery is under way"
@@ -238,6 +245,7 @@ kill -KILL $hung
 ok "mail is accepted when a worker dies in the middle of it" wait $client
 is "it is queued" "$(ls "$q" | wc -l)" 1
 ok "with what is known" grep -aq '^defer 1 .*ended without an answer' "$q"/*
+ok "to be looked for" grep -aq '^arrived .* tried=yes$' "$q"/*
 "$FACTEUR" -C "$T/emc" retry --all >/dev/null
 ok "and comes" wait_for 10 has_n $JEAN 11
 ok "the queue is empty" wait_for 20 queue_empty emc
