@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "log.h"
 #include "privdrop.h"
 #include "seams.h"
@@ -169,6 +171,21 @@ bool
 seam_may_connect(const char *listener, int64_t uid)
 {
 	return seam_allows(listener, NULL, uid);
+}
+
+int
+seam_accept(int fd, const char *listener, int64_t *uid_out)
+{
+	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (conn == -1)
+		return -1;
+	*uid_out = ctl_peer_uid(conn);
+	if (seam_may_connect(listener, *uid_out))
+		return conn;
+	log_event(NULL, "%s-refused uid=%lld", listener, (long long)*uid_out);
+	(void)close(conn);
+	return -1;
 }
 
 int

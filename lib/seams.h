@@ -53,6 +53,11 @@ bool	seam_is_program(uid_t);
 bool	seam_allows(const char *listener, const char *verb, int64_t uid);
 /* The second question, as struct serve asks it. */
 bool	seam_may_connect(const char *listener, int64_t uid);
+/*
+ * Takes one connection from that listener, non-blocking; who may say nothing
+ * there is hung up on, and logged.  The descriptor and whose it is, or -1.
+ */
+int	seam_accept(int fd, const char *listener, int64_t *uid_out) __attribute__((warn_unused_result));
 
 /*
  * Becomes `who` for good where there are walls and we are root still; with

@@ -5,12 +5,7 @@
  * Runs in the queue manager.  From: queue/qadmin_ask.c.  To: queue/control_act.c,
  * queue/control_look.c.
  */
-#include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "control.h"
 #include "log.h"
@@ -85,19 +80,13 @@ control_closed(struct peer *p, const char *why)
 void
 control_ready(struct watch *w, uint32_t events)
 {
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct admin *a;
 	int64_t uid;
+	int fd = seam_accept(w->fd, "control", &uid);
 
 	(void)events;
 	if (fd == -1)
 		return;
-	uid = ctl_peer_uid(fd);
-	if (!seam_allows("control", NULL, uid)) {
-		log_event(NULL, "control-refused uid=%lld", (long long)uid);
-		close(fd);
-		return;
-	}
 	a = xcalloc(1, sizeof(*a));
 	a->uid = uid;
 	if (peer_init(&a->peer, Q.loop, fd, control_frame, control_closed)

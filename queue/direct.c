@@ -7,7 +7,6 @@
  * To: queue/active.c, and back with the outcome.
  */
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -127,11 +126,8 @@ direct_end(struct active *a)
 static bool
 is_message(int fd, int64_t size, struct envelope *env)
 {
-	struct stat st;
-
 	envelope_init(env);
-	if (fd != -1 && size != -1 && fstat(fd, &st) == 0 &&
-	    S_ISREG(st.st_mode) && spool_is_in_memory(fd) &&
+	if (size != -1 && spool_is_in_memory(fd) &&
 	    spool_read_envelope(fd, size, env) == 0)
 		return true;
 	envelope_release(env);
@@ -214,19 +210,13 @@ direct_closed(struct peer *p, const char *why)
 void
 direct_ready(struct watch *w, uint32_t events)
 {
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct direct *d;
 	int64_t uid;
+	int fd = seam_accept(w->fd, "direct", &uid);
 
 	(void)events;
 	if (fd == -1)
 		return;
-	uid = ctl_peer_uid(fd);
-	if (!seam_allows("direct", "deliver", uid)) {
-		log_event(NULL, "direct-refused uid=%lld", (long long)uid);
-		close(fd);
-		return;
-	}
 	d = xcalloc(1, sizeof(*d));
 	if (peer_init(&d->peer, Q.loop, fd, direct_frame, direct_closed)
 	    == -1) {

@@ -282,8 +282,9 @@ message_append(int dir, const char *name, const struct buf *lines)
 
 	if (fd == -1)
 		return false;
+	errno = ENOSPC;		/* a part of it: the reader leaves that out */
 	ok = write(fd, lines->data, lines->len) == (ssize_t)lines->len;
-	close(fd);
+	(void)close(fd);
 	return ok;
 }
 
@@ -297,7 +298,8 @@ lines_follow(const struct msg *m)
 	if (!unsaved_take(m->id, &lines))
 		return;
 	spool_name(name, m->id, m->size);
-	(void)message_append(Q.spool.hold, name, &lines);
+	if (!message_append(Q.spool.hold, name, &lines) && errno != ENOENT)
+		log_errno(m->id, "outcome-not-recorded");
 	buf_release(&lines);
 }
 

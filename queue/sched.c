@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "deadline.h"
-#include "log.h"
 #include "direct.h"
+#include "log.h"
 #include "sched.h"
 
 #define STALLED_MS	1000	/* an agent could not be reached: its program is being restarted */

@@ -5,29 +5,15 @@
  * link: queue
  * wrap: ctl_peer_uid fsync
  */
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "ctl.h"
 #include "deadline.h"
 #include "seams.h"
-#include "../../queue/inject.h"
 #include "../../queue/queue.h"
+#include "inject_host.h"
 
 int64_t	__wrap_ctl_peer_uid(int);
 int	__real_fsync(int);
@@ -52,93 +38,15 @@ __wrap_fsync(int fd)
 
 /* ---- a host of its own for each test ---- */
 
-static char dir[64];
-static struct config *cfg;
-static struct inject in;
-static int notice;
-
-static void
-write_file(const char *name, const char *text)
-{
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 static int
 make_host(void **state)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct buf why = BUF_INIT, text = BUF_INIT, file = BUF_INIT;
-
 	(void)state;
 	peer_uid = geteuid();
 	disk_error = 0;
-	strlcpy(dir, "/tmp/test_inject.XXXXXX", sizeof(dir));
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	buf_addf(&file, "%s/facteur.conf", dir);
-	buf_addf(&text, "hostname = emc.fr\nrun = %s\nmessage_size = 600k\n"
-	    "recipients_max = 3\n", dir);
-	write_file(file.data, text.data);
-	if ((cfg = config_load(dir, false, &why)) == NULL)
-		fail_msg("%s", buf_str(&why));
-	strlcpy(un.sun_path, config_socket(cfg, "notice"),
-	    sizeof(un.sun_path));
-	notice = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(notice, (struct sockaddr *)&un, sizeof(un)), 0);
-	assert_int_equal(inject_open(&in, cfg), 0);
-	buf_release(&why);
-	buf_release(&text);
-	buf_release(&file);
+	host_open("message_size = 600k\nrecipients_max = 3\n", "notice",
+	    SOCK_DGRAM | SOCK_NONBLOCK);
 	return 0;
-}
-
-static int
-remove_host(void **state)
-{
-	int status;
-	pid_t pid;
-
-	(void)state;
-	inject_close(&in);
-	close(notice);
-	config_free(cfg);
-	pid = fork();
-	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", dir, (char *)NULL);
-		_exit(1);
-	}
-	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
-}
-
-/* The only message in the queue into out; false: there is none. */
-static bool
-stored(struct buf *out)
-{
-	DIR *d = fdopendir(openat(in.spool.queue, ".", O_RDONLY));
-	struct dirent *e;
-	bool found = false;
-
-	buf_reset(out);
-	while ((e = readdir(d)) != NULL) {
-		char block[4096];
-		ssize_t n;
-		int fd;
-
-		if (e->d_name[0] == '.')
-			continue;
-		assert_false(found);
-		found = true;
-		fd = openat(in.spool.queue, e->d_name, O_RDONLY);
-		while ((n = read(fd, block, sizeof(block))) > 0)
-			buf_add(out, block, (size_t)n);
-		close(fd);
-		unlinkat(in.spool.queue, e->d_name, 0);
-	}
-	closedir(d);
-	return found;
 }
 
 /* Says all of it to a session on that listener; everything it answers. */
@@ -285,7 +193,7 @@ the_queue_is_told_the_name_and_the_time_it_took(void **state)
 
 	(void)state;
 	send_message(FROM, "x: y\n");
-	n = recv(notice, text, sizeof(text) - 1, 0);
+	n = recv(manager_fd, text, sizeof(text) - 1, 0);
 	assert_true(n > 0);
 	assert_true(notice_parse(text, id, &size, &usec));
 	assert_in_range(usec, 1, 60 * INT64_C(1000000));
@@ -572,9 +480,6 @@ where_too_much_waits_only_reports_of_our_own_are_taken(void **state)
 	peer_uid = 4321;
 	answers("inject", "", busy);
 }
-
-#define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, make_host, \
-	    remove_host)
 
 int
 main(void)

@@ -4,79 +4,17 @@
  *
  * link: queue
  */
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "ctl.h"
 #include "deadline.h"
 #include "../../queue/direct.h"
-#include "../../queue/inject.h"
-
-static char dir[64];
-static struct config *cfg;
-static struct inject in;
-static int listener;
+#include "inject_host.h"
 
 static int
 make_host(void **state)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	struct buf why = BUF_INIT, text = BUF_INIT, file = BUF_INIT;
-	int fd;
-
 	(void)state;
-	strlcpy(dir, "/tmp/test_direct.XXXXXX", sizeof(dir));
-	if (mkdtemp(dir) == NULL)
-		return -1;
-	buf_addf(&file, "%s/facteur.conf", dir);
-	buf_addf(&text, "hostname = emc.fr\nrun = %s\n", dir);
-	fd = open(file.data, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(write(fd, text.data, text.len), text.len);
-	close(fd);
-	if ((cfg = config_load(dir, false, &why)) == NULL)
-		fail_msg("%s", buf_str(&why));
-	strlcpy(un.sun_path, config_socket(cfg, "direct"),
-	    sizeof(un.sun_path));
-	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&un, sizeof(un)),
-	    0);
-	assert_int_equal(listen(listener, 5), 0);
-	assert_int_equal(inject_open(&in, cfg), 0);
-	buf_release(&why);
-	buf_release(&text);
-	buf_release(&file);
-	return 0;
-}
-
-static int
-remove_host(void **state)
-{
-	int status;
-	pid_t pid;
-
-	(void)state;
-	inject_close(&in);
-	close(listener);
-	config_free(cfg);
-	pid = fork();
-	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", dir, (char *)NULL);
-		_exit(1);
-	}
-	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
+	host_open("", "direct", SOCK_STREAM);
+	return listen(manager_fd, 5);
 }
 
 /*
@@ -95,7 +33,7 @@ manager(const char *const *answers)
 	if (pid != 0)
 		return pid;
 	(void)alarm(30);	/* if it is never asked */
-	fd = accept(listener, NULL, NULL);
+	fd = accept(manager_fd, NULL, NULL);
 	stream_init_unix(&s, fd);
 	for (; *answers != NULL &&
 	    ctl_read(&s, &line, &c, deadline_in(20)) == 1; answers++) {
@@ -151,32 +89,13 @@ send_one(unsigned n, unsigned ours, size_t size)
 	buf_release(&body);
 }
 
-/* Takes the only message out of the queue; NULL: there is none. */
+/* The text of the only message in the queue, taken out; NULL: there is none. */
 static const char *
 queued(void)
 {
-	static char text[200000];
-	DIR *d = fdopendir(openat(in.spool.queue, ".", O_RDONLY));
-	struct dirent *e;
-	bool found = false;
+	static struct buf text;
 
-	while ((e = readdir(d)) != NULL) {
-		ssize_t n;
-		int fd;
-
-		if (e->d_name[0] == '.')
-			continue;
-		assert_false(found);
-		found = true;
-		fd = openat(in.spool.queue, e->d_name, O_RDONLY);
-		n = read(fd, text, sizeof(text) - 1);
-		assert_true(n > 0);
-		text[n] = '\0';
-		close(fd);
-		unlinkat(in.spool.queue, e->d_name, 0);
-	}
-	closedir(d);
-	return found ? text : NULL;
+	return stored(&text) ? buf_str(&text) : NULL;
 }
 
 static void
@@ -333,9 +252,6 @@ after_a_failed_commit_nothing_is_tried_for_a_while(void **state)
 	assert_int_equal(in.away_ms, 0);
 	assert_int_equal(ended(pid), 1);
 }
-
-#define HOST_TEST(f) cmocka_unit_test_setup_teardown(f, make_host, \
-	    remove_host)
 
 int
 main(void)
