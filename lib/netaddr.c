@@ -185,16 +185,14 @@ netaddr_is_loopback(const struct netaddr *a)
 	return memcmp(r.b, &in6addr_loopback, r.n) == 0;
 }
 
-bool
-netaddr_same_client(const struct netaddr *a, const struct netaddr *b)
+void
+netaddr_client(const struct netaddr *a, unsigned char out[NETADDR_CLIENT])
 {
-	struct raw x = raw_of(a), y = raw_of(b);
+	struct raw r = raw_of(a);
 
-	if (x.n != y.n)
-		return false;
-	if (x.n == 0)
-		return a->ss.ss_family == b->ss.ss_family;
-	return same_prefix(x.b, y.b, x.n == 4 ? 32 : 64);
+	memset(out, 0, NETADDR_CLIENT);
+	memcpy(out + 1, r.b, r.n == 4 ? 4 : r.n / 2);
+	out[0] = (unsigned char)r.n;
 }
 
 /* "192.0.2.0/24" or "192.0.2.7", into the address and its number of bits. */

@@ -20,8 +20,9 @@ void	netaddr_text(const struct netaddr *, struct buf *);
 int	netaddr_port(const struct netaddr *);
 /* 127.0.0.0/8, ::1, a Unix socket. */
 bool	netaddr_is_loopback(const struct netaddr *);
-/* Same address, or the same /64 for IPv6 (what caps count by). */
-bool	netaddr_same_client(const struct netaddr *, const struct netaddr *);
+/* What caps count by: an IPv4 address (mapped ones too), or the first 64 bits of an IPv6 one. Unix sockets are all the same client. */
+#define NETADDR_CLIENT	16
+void	netaddr_client(const struct netaddr *, unsigned char out[NETADDR_CLIENT]);
 /* Is the address in one of "192.0.2.0/24", "2001:db8::/32", "127.0.0.1"? Malformed entries match nothing. */
 bool	netaddr_in(const struct netaddr *, const struct strlist *networks);
 /* Is "1.2.3.0/24" well-formed? For config checks. */

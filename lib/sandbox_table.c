@@ -12,21 +12,20 @@
 
 #define TALK	(C_BASE | C_CALM)	/* with descriptors it has got */
 #define MASTER	(C_BASE | C_FORK | C_ACCEPT)
+/* It accepts its one client itself, and has no listener afterwards. */
+#define GUEST	(TALK | C_CONNECT | C_ACCEPT)
 
 const struct kind sandbox_kinds[SANDBOX_KINDS] = {
 	/* name, calls, nofile, megabytes, alone, no_files */
 	[SANDBOX_SMTPD] = { "smtpd", MASTER | C_CONNECT,
 	    256, 512, false, true },
-	[SANDBOX_SMTPD_SESSION] = { "smtpd:session", TALK | C_CONNECT,
-	    32, 512, true, true },
+	[SANDBOX_SMTPD_SESSION] = { "smtpd:session", GUEST, 96, 512, true, true },
 	[SANDBOX_POP3D] = { "pop3d", MASTER | C_CONNECT,
 	    256, 512, false, true },
-	[SANDBOX_POP3D_SESSION] = { "pop3d:session", TALK | C_CONNECT,
-	    32, 512, true, true },
+	[SANDBOX_POP3D_SESSION] = { "pop3d:session", GUEST, 96, 512, true, true },
 	[SANDBOX_TLSD] = { "tlsd", MASTER | C_CONNECT,
 	    256, 512, false, true },
-	[SANDBOX_TLSD_SESSION] = { "tlsd:session", TALK | C_CONNECT,
-	    32, 512, true, true },
+	[SANDBOX_TLSD_SESSION] = { "tlsd:session", GUEST, 96, 512, true, true },
 	[SANDBOX_INJECT] = { "inject",
 	    MASTER | C_CONNECT | C_READ | C_WRITE, 0, 1024, false, false },
 	[SANDBOX_INJECT_WORKER] = { "inject:worker",

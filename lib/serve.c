@@ -6,6 +6,7 @@
  * Runs as the server's own uid; no byte of a client is read here.
  * Way 1, 3, 6 and 8 of 8.  From: a connection.  To: session().
  */
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <netinet/in.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "ctl.h"
 #include "log.h"
 #include "serve_private.h"
@@ -210,6 +212,43 @@ listener_accept(const struct listener *l, struct netaddr *peer_out)
 		errno = ECONNABORTED;
 	}
 	return -1;
+}
+
+int
+listeners_watch(const struct listeners *l, bool reserved_only)
+{
+	int ep = epoll_create1(EPOLL_CLOEXEC), saved;
+
+	for (unsigned i = 0; ep != -1 && i < l->n; i++) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE,
+		    .data.u32 = i };
+
+		if ((l->v[i].reserved || !reserved_only) &&
+		    epoll_ctl(ep, EPOLL_CTL_ADD, l->v[i].fd, &ev) == -1) {
+			saved = errno;
+			(void)close(ep);
+			errno = saved;
+			return -1;
+		}
+	}
+	return ep;
+}
+
+void
+listener_turn_away(const struct listener *l, const struct serve *s, int fd,
+    const struct netaddr *peer)
+{
+	struct buf text = BUF_INIT;
+
+	netaddr_text(peer, &text);
+	log_event(NULL, "busy socket=%s ip=%s", l->name, buf_str(&text));
+	buf_release(&text);
+	if (l->tcp && s->busy != NULL) {
+		(void)send(fd, s->busy, strlen(s->busy),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)shutdown(fd, SHUT_WR);
+	}
+	(void)close(fd);
 }
 
 int

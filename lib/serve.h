@@ -2,7 +2,7 @@
  * serve.h - one connection, one process, one conversation.
  *
  * The same program can be started three ways (DESIGN section 3): fd 0 is a
- * socket (inetd): one session; LISTEN_FDS (systemd, s6, facteur run): this acceptor forks
+ * socket (inetd): one session; LISTEN_FDS (systemd, s6, facteur run): this acceptor has
  * a child for each connection; a pipe or terminal on fd 0: one session for scripts.
  */
 #ifndef LIB_SERVE_H
@@ -23,6 +23,7 @@ struct serve {
 	int	(*session)(int fd, const struct serve_conn *, void *arg);
 	void	*arg;
 	unsigned max;		/* children at once; above it new connections wait in the backlog; TCP ones get `busy` once no child has ended for SERVE_PATIENCE */
+	unsigned spares;	/* children forked, and behind their walls, before their client comes; 0: when he is there */
 	unsigned max_per_client;	/* TCP: for one address or /64; 0: no cap */
 	unsigned reserved;	/* of max, only for listeners for which is_reserved(name) */
 	bool	(*is_reserved)(const char *name);	/* NULL: none */
@@ -46,6 +47,7 @@ struct serve {
  * How were we started?  SERVE_LISTEN: LISTEN_FDS is there (fds from 3 on; LISTEN_FDNAMES names them, colon-separated);
  * SERVE_SOCKET: fd 0 is a connected socket; SERVE_PIPE: neither.
  */
+#define SERVE_SPARES	4	/* for a server whose clients come one by one, each with little to say */
 #define SERVE_PATIENCE	2000	/* ms */
 #define SERVE_LISTENERS	64	/* listening descriptors that one program may have */
 #define SERVE_GRACE	2000	/* ms from SIGTERM for the children until SIGKILL */
@@ -56,9 +58,9 @@ enum serve_mode serve_mode(void);
 int	serve_listeners(int fd[], const char *name[], int max);
 
 /*
- * SERVE_LISTEN: the acceptor; forks a child for each connection until SIGTERM,
- * then closes the listeners, lets children end (they get SIGTERM too) and
- * returns 0.  In a child signals are back to default and the listeners closed.
+ * SERVE_LISTEN: the acceptor; has a child of its own for each connection until
+ * SIGTERM, then closes the listeners, lets children end (they get SIGTERM too)
+ * and returns 0.  In a session signals are back to default and the listeners closed.
  * SERVE_SOCKET, SERVE_PIPE: runs one session and returns its status (fd 0 is
  * handed over; for a pipe the session writes to fd 1: see serve_conn.is_socket).
  */

@@ -1,20 +1,19 @@
 /*
  * serve_accept.c - the acceptor: one connection, one child, one conversation.
  *
- * Runs as the server's own uid, never reads from a client.  It sleeps in one
- * poll over its listeners and its signals; whatever is short (slots, memory,
- * descriptors) makes it look away from the listeners, never spin.
+ * Runs as the server's own uid, never reads from a client.  Children accept
+ * for themselves (serve_spare.c).  Where the server wants that, a few wait for
+ * the next clients: then nobody has to wait until a process is made.  The
+ * acceptor sleeps until they are few, or a client waits where no child does,
+ * or one ends; whatever is short (places, memory) makes it wait, never spin.
  * Way 1, 6 and 8 of 8.  From: a connection.  To: session(), in a child.
  */
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -23,149 +22,148 @@
 #include "serve_private.h"
 #include "wake.h"
 
-#define REST	1000	/* ms without accepting when the system is short */
-
-struct child {
-	pid_t	pid;
-	bool	tcp;
-	struct netaddr peer;
-};
+#define NAP	10	/* ms in which children that end wake nobody */
 
 struct acceptor {
 	const struct serve *s;	/* borrowed */
 	pid_t	 self;
 	struct listeners l;	/* owned */
-	struct child *children;	/* owned; [s->max] */
-	unsigned n;
+	struct seats *seats;	/* owned, shared */
+	pid_t	*pid;		/* owned; [s->max]: who sits there, or 0 */
+	unsigned n;		/* children */
+	unsigned spare, reserved;	/* of them: see look() */
+	unsigned open;		/* children that strangers may have, at most */
+	bool	 has_reserved;	/* a listener for the places beyond */
 	int	 wake;		/* borrowed */
 	int64_t	 rest_until;	/* the system was short of something */
+	bool	 lost;		/* one has died that waited */
 	int	 renew;		/* owned: asks for a successor; -1: asked, or none */
 	int64_t	 changed;	/* when a child last came or went */
+	bool	 nap;		/* some have just ended: others will */
+	sigset_t asleep;	/* the mask of a nap */
 };
 
-static bool
-has_slot(const struct acceptor *a, const struct listener *l)
-{
-	unsigned kept = a->s->reserved < a->s->max ? a->s->reserved : 0;
-
-	return a->n < a->s->max - (l->reserved ? 0 : kept);
-}
-
-static bool
-is_over_share(const struct acceptor *a, const struct netaddr *peer)
-{
-	unsigned same = 0;
-
-	if (a->s->max_per_client == 0)
-		return false;
-	for (unsigned i = 0; i < a->n; i++)
-		if (a->children[i].tcp &&
-		    netaddr_same_client(&a->children[i].peer, peer))
-			same++;
-	return same >= a->s->max_per_client;
-}
-
-/* Never waits for a client: one packet fits, or he does without. */
+/* How many wait for a client, now? */
 static void
-turn_away(const struct acceptor *a, const struct listener *l, int fd)
+look(struct acceptor *a)
 {
-	if (l->tcp && a->s->busy != NULL) {
-		(void)send(fd, a->s->busy, strlen(a->s->busy),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-		(void)shutdown(fd, SHUT_WR);
-	}
-	(void)close(fd);
+	a->spare = a->reserved = 0;
+	for (unsigned i = 0; i < a->s->max; i++)
+		switch (atomic_load(&a->seats->seat[i].state)) {
+		case SEAT_SPARE:
+			a->spare++;
+			break;
+		case SEAT_RESERVED:
+			a->reserved++;
+			break;
+		case SEAT_FREE:
+		case SEAT_TAKEN:
+			break;
+		}
 }
 
-static _Noreturn void
-be_child(struct acceptor *a, const struct listener *l, int fd,
-    const struct netaddr *peer)
+/* ---- children come ------------------------------------------------------- */
+
+static bool
+start_child(struct acceptor *a, enum seat_state kind)
 {
-	struct listener mine = *l;
+	struct spare me = { a->s, &a->l, a->seats, 0, a->wake, a->renew,
+	    a->self };
+	pid_t pid;
 
-	wake_child();
-	listeners_close(&a->l);
-	if (a->renew != -1)
-		(void)close(a->renew);
-	if (wake_with_parent(a->self) == -1)
-		_exit(0);
-	if (confine_session(a->s) == -1)
-		_exit(EX_OSERR);
-	_exit(session_run(a->s, &mine, fd, peer));
-}
-
-static void
-start_child(struct acceptor *a, const struct listener *l, int fd,
-    const struct netaddr *peer)
-{
-	pid_t pid = fork();
-
+	while (a->pid[me.seat] != 0)
+		me.seat++;
+	atomic_store(&a->seats->seat[me.seat].state, kind);
+	pid = fork();
 	if (pid == 0)
-		be_child(a, l, fd, peer);
+		spare_live(&me);
 	if (pid == -1) {
 		log_errno(NULL, "fork-failed children=%u", a->n);
-		turn_away(a, l, fd);
-		a->rest_until = now_ms() + REST;
-		return;
+		atomic_store(&a->seats->seat[me.seat].state, SEAT_FREE);
+		a->rest_until = now_ms() + SERVE_REST;
+		return false;
 	}
-	(void)close(fd);
-	a->children[a->n++] = (struct child){ pid, l->tcp, *peer };
+	a->pid[me.seat] = pid;
+	a->n++;
 	a->changed = now_ms();
+	return true;
 }
 
-static void
-take_one(struct acceptor *a, const struct listener *l)
+/* For a stranger; a reserved seat that is not taken does not count. */
+static bool
+has_open_seat(const struct acceptor *a)
 {
-	struct netaddr peer;
-	struct buf text = BUF_INIT;
-	int fd = listener_accept(l, &peer);
-
-	if (fd == -1 && errno == EBUSY) {
-		log_event(NULL, "accept-short socket=%s children=%u", l->name,
-		    a->n);
-		a->rest_until = now_ms() + REST;
-	}
-	if (fd == -1)
-		return;
-	if (!listener_allows(l, a->s, fd)) {
-		(void)close(fd);
-	} else if (!has_slot(a, l) || (l->tcp && is_over_share(a, &peer))) {
-		netaddr_text(&peer, &text);
-		log_event(NULL, "busy socket=%s ip=%s children=%u", l->name,
-		    buf_str(&text), a->n);
-		turn_away(a, l, fd);
-		buf_release(&text);
-	} else {
-		start_child(a, l, fd, &peer);
-	}
+	return a->n < a->s->max && a->n - a->reserved < a->open;
 }
 
 /*
- * Should we look at this listener now?  A full house lets clients wait in the
- * backlog as long as places become free, and tells them so when none does.
+ * Several at once: after a fork the parent pays for each page it writes to,
+ * and pays once for those that follow each other.  Where one that waited has
+ * died another must look: the client that it was told of, nobody else was.
  */
+static void
+refill(struct acceptor *a, int64_t now)
+{
+	look(a);
+	if (wake_draining() || now < a->rest_until)
+		return;
+	if (a->lost && a->n < a->s->max && start_child(a,
+	    has_open_seat(a) ? SEAT_SPARE : SEAT_RESERVED)) {
+		a->lost = false;
+		look(a);
+	}
+	if (a->spare <= SPARES_LOW)
+		while (a->spare < a->s->spares && has_open_seat(a) &&
+		    start_child(a, SEAT_SPARE))
+			a->spare++;
+	if (!has_open_seat(a) && a->has_reserved &&
+	    a->spare + a->reserved <= SPARES_LOW)
+		while (a->reserved < a->s->spares && a->n < a->s->max &&
+		    start_child(a, SEAT_RESERVED))
+			a->reserved++;
+}
+
+/* ---- nobody is left for a client ----------------------------------------- */
+
+/* Has it got no child that waits for its clients? */
 static bool
-is_open(const struct acceptor *a, const struct listener *l, int64_t now)
+is_deserted(const struct acceptor *a, const struct listener *l)
 {
-	if (now < a->rest_until)
-		return false;
-	return has_slot(a, l) ||
-	    (l->tcp && now >= a->changed + SERVE_PATIENCE);
+	return a->spare == 0 && !(l->reserved && a->reserved > 0);
 }
 
-/* Until when to sleep if nothing happens. */
-static int64_t
-next_look(const struct acceptor *a, int64_t now)
+/* May it have another child? */
+static bool
+has_seat(const struct acceptor *a, const struct listener *l)
 {
-	int64_t at = DEADLINE_NEVER;
-
-	if (now < a->rest_until)
-		return a->rest_until;
-	for (unsigned i = 0; i < a->l.n; i++)
-		if (a->l.v[i].tcp && !is_open(a, &a->l.v[i], now))
-			at = a->changed + SERVE_PATIENCE;
-	return at;
+	return has_open_seat(a) || (l->reserved && a->n < a->s->max);
 }
+
+static void
+tell_busy(struct acceptor *a, const struct listener *l)
+{
+	struct netaddr peer;
+	int fd = listener_accept(l, &peer);
+
+	if (fd != -1) {
+		listener_turn_away(l, a->s, fd, &peer);
+	} else if (errno == EBUSY) {
+		log_event(NULL, "accept-short socket=%s", l->name);
+		a->rest_until = now_ms() + SERVE_REST;
+	}
+}
+
+/* A client waits there, and nobody for him. */
+static void
+attend(struct acceptor *a, const struct listener *l)
+{
+	if (!has_seat(a, l))
+		tell_busy(a, l);
+	else if (start_child(a, has_open_seat(a) ? SEAT_SPARE : SEAT_RESERVED))
+		look(a);
+}
+
+/* ---- children go --------------------------------------------------------- */
 
 /* Not killed by somebody, but by a mistake: ours, or an attacker's. */
 static bool
@@ -194,65 +192,49 @@ ask_for_successor(struct acceptor *a)
 static void
 forget_child(struct acceptor *a, pid_t pid, int status)
 {
-	for (unsigned i = 0; i < a->n; i++) {
-		if (a->children[i].pid != pid)
-			continue;
-		if (WIFSIGNALED(status) && !serve_stopping())
-			log_event(NULL, "session-killed pid=%d signal=%d",
-			    (int)pid, WTERMSIG(status));
-		if (WIFSIGNALED(status) && is_crash(WTERMSIG(status)))
-			ask_for_successor(a);
-		a->children[i] = a->children[--a->n];
-		a->changed = now_ms();
-		a->rest_until = 0;
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	unsigned seat = 0;
+	bool served;
+
+	while (seat < a->s->max && a->pid[seat] != pid)
+		seat++;
+	if (seat == a->s->max)
 		return;
-	}
+	served = atomic_exchange(&a->seats->seat[seat].state, SEAT_FREE) ==
+	    SEAT_TAKEN;
+	a->pid[seat] = 0;
+	a->n--;
+	a->changed = now_ms();
+	/* One that never had a client: the next would not do better. */
+	a->rest_until = served ? 0 : a->changed + SERVE_REST;
+	a->lost |= !served;
+	if (sig != 0 && (served || is_crash(sig)) && !serve_stopping())
+		log_event(NULL, "session-killed pid=%d signal=%d", (int)pid,
+		    sig);
+	if (is_crash(sig))
+		ask_for_successor(a);
 }
 
-static void
+/* Has one ended? */
+static bool
 reap(struct acceptor *a)
 {
+	unsigned before = a->n;
 	int status;
 	pid_t pid;
 
 	while (a->n > 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
 		forget_child(a, pid, status);
-}
-
-/* Sleeps until something happens, then does it. */
-static int
-turn(struct acceptor *a)
-{
-	struct pollfd p[1 + SERVE_LISTENERS];
-	int64_t now = now_ms();
-	int n;
-
-	p[0] = (struct pollfd){ a->wake, POLLIN, 0 };
-	for (unsigned i = 0; i < a->l.n; i++) {
-		const struct listener *l = &a->l.v[i];
-
-		p[1 + i] = (struct pollfd){ is_open(a, l, now) ? l->fd : -1,
-		    POLLIN, 0 };
-	}
-	n = poll(p, 1 + a->l.n, deadline_poll(next_look(a, now)));
-	if (n == -1 && errno != EINTR)
-		return -1;
-	if (n == -1 || p[0].revents != 0) {
-		wake_clear();
-		reap(a);
-	}
-	/* One from each, then ask again: there is seldom a second one. */
-	for (unsigned i = 0; n > 0 && i < a->l.n && !serve_stopping(); i++)
-		if (p[1 + i].revents != 0 && is_open(a, &a->l.v[i], now))
-			take_one(a, &a->l.v[i]);
-	return 0;
+	return a->n < before;
 }
 
 static void
-signal_children(const struct acceptor *a, int sig)
+signal_children(const struct acceptor *a, int sig, bool spare_only)
 {
-	for (unsigned i = 0; i < a->n; i++)
-		(void)kill(a->children[i].pid, sig);
+	for (unsigned i = 0; i < a->s->max; i++)
+		if (a->pid[i] != 0 && !(spare_only && atomic_load(
+		    &a->seats->seat[i].state) == SEAT_TAKEN))
+			(void)kill(a->pid[i], sig);
 }
 
 /*
@@ -267,38 +249,129 @@ stop_children(struct acceptor *a)
 	int status;
 	pid_t pid;
 
-	signal_children(a, SIGTERM);
+	signal_children(a, SIGTERM, false);
 	for (reap(a); a->n > 0 && now_ms() < deadline; reap(a)) {
 		(void)poll(&p, 1, deadline_poll(deadline));
 		wake_clear();
 	}
-	signal_children(a, SIGKILL);
+	signal_children(a, SIGKILL, false);
 	while (a->n > 0 && (pid = waitpid(-1, &status, 0)) > 0)
 		forget_child(a, pid, status);
+}
+
+/* A successor has the listeners too: those that wait are not needed. */
+static void
+drain(struct acceptor *a)
+{
+	if (a->l.n > 0)
+		signal_children(a, SIGHUP, true);
+	listeners_close(&a->l);
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+/*
+ * The listeners to look at: those that no child looks at.  A full house lets
+ * clients wait in the backlog as long as places become free, and tells them so
+ * when none does.  Sets when to look again if nothing happens.
+ */
+static void
+choose(const struct acceptor *a, struct pollfd *p, int64_t *until_out)
+{
+	int64_t now = now_ms(), patience = a->changed + SERVE_PATIENCE, at;
+
+	*until_out = now < a->rest_until ? a->rest_until : DEADLINE_NEVER;
+	for (unsigned i = 0; i < a->l.n; i++) {
+		const struct listener *l = &a->l.v[i];
+
+		p[i] = (struct pollfd){ -1, POLLIN, 0 };
+		if (!is_deserted(a, l) || (!has_seat(a, l) && !l->tcp))
+			continue;
+		at = has_seat(a, l) ? now : patience;
+		if (now >= at && now >= a->rest_until)
+			p[i].fd = l->fd;
+		else if (now < at && at < *until_out)
+			*until_out = at;
+	}
+}
+
+/* Where children end by the hundred, we are not woken for each of them. */
+static int
+doze(const struct acceptor *a, struct pollfd *p, int64_t until)
+{
+	int64_t nap = now_ms() + NAP;
+	int ms = deadline_poll(a->nap && nap < until ? nap : until);
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	return ppoll(p, 1 + a->l.n, ms < 0 ? NULL : &ts,
+	    a->nap ? &a->asleep : NULL);
+}
+
+/* Sleeps until something happens, then does it. */
+static int
+turn(struct acceptor *a)
+{
+	struct pollfd p[1 + SERVE_LISTENERS];
+	int64_t until;
+	bool ended;
+	int n;
+
+	refill(a, now_ms());
+	p[0] = (struct pollfd){ a->wake, POLLIN, 0 };
+	choose(a, p + 1, &until);
+	n = doze(a, p, until);
+	if (n == -1 && errno != EINTR)
+		return -1;
+	if (n == -1 || p[0].revents != 0)
+		wake_clear();
+	ended = reap(a);
+	a->nap = ended && has_open_seat(a);
+	/* One from each; who has ended has left a place: look again then. */
+	for (unsigned i = 0; n > 0 && !ended && i < a->l.n &&
+	    !serve_stopping(); i++)
+		if (p[1 + i].revents != 0 && is_deserted(a, &a->l.v[i]))
+			attend(a, &a->l.v[i]);
+	return 0;
+}
+
+static int
+prepare(struct acceptor *a)
+{
+	const struct serve *s = a->s;
+
+	a->wake = wake_open();
+	if (a->wake == -1 || wake_on_children() == -1 ||
+	    (a->renew != -1 && wake_on_hangup() == -1) ||
+	    listeners_open(&a->l, s) == -1 ||
+	    sigemptyset(&a->asleep) == -1 ||
+	    sigaddset(&a->asleep, SIGCHLD) == -1 ||
+	    (a->seats = seats_new(s->max)) == NULL)
+		return -1;
+	for (unsigned i = 0; i < a->l.n; i++)
+		a->has_reserved |= a->l.v[i].reserved;
+	return s->confine == NULL ? 0 : s->confine(s->arg);
 }
 
 int
 serve_accept(const struct serve *s)
 {
 	struct acceptor a = { .s = s, .self = getpid(), .wake = -1,
-	    .renew = successor_pipe() };
+	    .renew = successor_pipe(),
+	    .open = s->max - (s->reserved < s->max ? s->reserved : 0) };
 	int r = 0;
 
-	a.wake = wake_open();
-	if (a.wake == -1 || wake_on_children() == -1 ||
-	    (a.renew != -1 && wake_on_hangup() == -1) ||
-	    listeners_open(&a.l, s) == -1 ||
-	    (s->confine != NULL && s->confine(s->arg) == -1))
+	if (prepare(&a) == -1)
 		return -1;
-	a.children = xcalloc(s->max, sizeof(*a.children));
+	a.pid = xcalloc(s->max, sizeof(*a.pid));
 	while (r == 0 && !serve_stopping() &&
 	    !(wake_draining() && a.n == 0)) {
 		if (wake_draining())
-			listeners_close(&a.l);	/* a successor has them too */
+			drain(&a);
 		r = turn(&a);
 	}
 	listeners_close(&a.l);
 	stop_children(&a);
-	free(a.children);
+	seats_free(a.seats);
+	free(a.pid);
 	return r;
 }

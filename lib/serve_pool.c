@@ -27,7 +27,6 @@
 #include "serve_private.h"
 #include "wake.h"
 
-#define REST	1000	/* ms until a worker is replaced that lived shorter */
 #define SPARE	10000	/* ms without work after which an added worker ends */
 
 /* What master and workers see of each other: in shared memory. */
@@ -78,21 +77,6 @@ worker_signals(sigset_t *busy_out, sigset_t *idle_out)
 	return sigaction(SIGTERM, &sa, NULL);
 }
 
-static int
-worker_watch(const struct listeners *l)
-{
-	int ep = epoll_create1(EPOLL_CLOEXEC);
-
-	for (unsigned i = 0; ep != -1 && i < l->n; i++) {
-		struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE,
-		    .data.u32 = i };
-
-		if (epoll_ctl(ep, EPOLL_CTL_ADD, l->v[i].fd, &ev) == -1)
-			return -1;
-	}
-	return ep;
-}
-
 static void
 mark_busy(const struct place *at)
 {
@@ -118,7 +102,7 @@ worker_serve(const struct serve *s, const struct listener *l,
 	if (fd == -1) {
 		/* A colleague was faster, or the system is short: rest then. */
 		if (errno == EBUSY)
-			(void)poll(NULL, 0, REST);
+			(void)poll(NULL, 0, SERVE_REST);
 		return;
 	}
 	if (!listener_allows(l, s, fd)) {
@@ -144,7 +128,7 @@ be_worker(const struct serve *s, const struct listeners *l,
 
 	wake_child();
 	if (worker_signals(&busy, &idle) == -1 ||
-	    wake_with_parent(parent) == -1 || (ep = worker_watch(l)) == -1 ||
+	    wake_with_parent(parent) == -1 || (ep = listeners_watch(l, false)) == -1 ||
 	    confine_session(s) == -1) {
 		log_errno(NULL, "worker-failed");
 		_exit(1);
@@ -196,7 +180,7 @@ start(struct pool *p, unsigned i, int64_t now)
 	log_errno(NULL, "fork-failed");
 	atomic_fetch_sub(&p->board->idle, 1);
 	w->pid = 0;
-	w->start_at = now + REST;
+	w->start_at = now + SERVE_REST;
 	return false;
 }
 
@@ -239,7 +223,8 @@ forget_worker(struct pool *p, pid_t pid, int status)
 		if (!atomic_load(&p->board->busy[i]))
 			atomic_fetch_sub(&p->board->idle, 1);
 		w->pid = 0;
-		w->start_at = now - w->started < REST ? now + REST : now;
+		w->start_at = now - w->started < SERVE_REST ?
+		    now + SERVE_REST : now;
 		if (!serve_stopping() && status != 0)
 			log_event(NULL, "worker-ended pid=%d status=%d "
 			    "signal=%d", (int)pid,

@@ -69,6 +69,7 @@ serve(struct smtpd *d)
 		.session = smtp_session,
 		.arg = d,
 		.max = (unsigned)cfg->connections,
+		.spares = SERVE_SPARES,
 		.max_per_client = (unsigned)cfg->connections_per_address,
 		.reserved = (unsigned)(cfg->connections + 9) / 10,
 		.is_reserved = is_submission,

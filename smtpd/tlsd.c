@@ -58,6 +58,7 @@ main(int argc, char *argv[])
 	struct tlsd t;
 	struct serve how = {
 		.session = tlsd_session,
+		.spares = SERVE_SPARES,
 		.arg = &t,
 		.confine = confine,
 		.confine_session = confine_session,

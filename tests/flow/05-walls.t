@@ -200,7 +200,11 @@ done
 is "that child holds a socket and the log" \
     "$(ls "/proc/${child:-none}/fd" | tr '\n' ' ')" "0 1 2 3 "
 for p in smtpd tlsd pop3d; do
-	is "$p is in its jail" "$(readlink "/proc/$(pids $p)/root")" $W/run/net
+	for pid in $(pids $p); do
+		readlink "/proc/$pid/root"
+	done | sort -u >$T/roots
+	is "$p is in its jail, and so are those that wait for a client" \
+	    "$(cat $T/roots)" $W/run/net
 done
 modes() {
 	stat -c '%a %U:%G %n' $W/run $W/run/net $W/run/net/* $W/run/inject \

@@ -10,11 +10,16 @@ fi
 one_site "connections = 40" "connections_per_address = 10"
 log=$T/emc.log
 
-# talk NAME ADDR PORT: a client who says HELP whenever $T/NAME.ask is written.
+# talk NAME ADDR PORT: a client who is refused a recipient, so that the log
+# says which process he talks to, and says NOOP when $T/NAME.ask is written.
 talk() {
 	mkfifo "$T/$1.ask"
 	bash -c 'exec 3<>"/dev/tcp/$2/$3" || exit
-	    read -r line <&3; echo "$line" >"$1.hello"
+	    read -r line <&3
+	    for verb in "HELO ${1##*/}" "MAIL FROM:<>" "RCPT TO:<a@far.example>"; do
+		printf "%s\r\n" "$verb" >&3; read -r line <&3
+	    done
+	    echo "$line" >"$1.hello"
 	    read -r word <"$1.ask"
 	    printf "NOOP\r\nQUIT\r\n" >&3
 	    read -r line <&3; echo "$line" >"$1.noop"' \
@@ -22,10 +27,8 @@ talk() {
 	PIDS="$PIDS $!"
 	wait_for 10 test -s "$T/$1.hello"
 }
-sessions() {
-	for p in $(pids_of emc smtpd); do
-		[ "$(cat "/proc/$p/comm")" = "smtpd:session" ] && echo "$p"
-	done
+session_of() {		# NAME: who is talking to him
+	sed -n "s/.* by=smtpd\[\([0-9]*\)\] .*helo=$1 .*/\1/p" "$log"
 }
 acceptor() {
 	for p in $(pids_of emc smtpd); do
@@ -44,7 +47,7 @@ if grep -aq sandbox-missing "$log"; then
 else
 	old=$(acceptor)
 	talk victim "$EMC" "$SMTP"
-	victim=$(sessions)
+	victim=$(session_of victim)
 	talk other "$EMC" "$SMTP"
 	kill -SEGV $victim
 	ok "a session that crashes renews its acceptor" wait_for 10 renewals 1
@@ -56,7 +59,7 @@ else
 	ok "a session of the old one goes on" wait_for 10 \
 	    grep -q ^250 "$T/other.noop"
 	ok "with its last session the old one ends" wait_for 10 dead "$old"
-	kill -SEGV $(sessions)
+	kill -SEGV $(session_of next)
 	ok "another crash is logged" wait_for 10 sh -c \
 	    "[ \$(grep -ac 'session-killed' '$log') = 2 ]"
 	ok "the service goes on" talk again "$EMC" "$SMTP"

@@ -1,0 +1,193 @@
+/*
+ * serve_spare.c - the acceptor's child: forked, and behind its walls, before
+ * its client comes; it accepts one, serves him, and ends.
+ *
+ * Runs as the server's own uid.  Until it has its client it reads nothing;
+ * before it reads from him it has given up all that it shares with others:
+ * the listeners, and who sits where.
+ * Way 1, 6 and 8 of 8.  From: serve_accept.c.  To: session().
+ */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "serve_private.h"
+#include "wake.h"
+
+/* ---- the seats ----------------------------------------------------------- */
+
+static size_t
+seats_size(unsigned seats)
+{
+	return sizeof(struct seats) + seats * sizeof(struct seat);
+}
+
+/* A child may be killed while it holds the lock: the next one gets it then. */
+static int
+lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t a;
+	int e;
+
+	if ((e = pthread_mutexattr_init(&a)) == 0 &&
+	    (e = pthread_mutexattr_setpshared(&a,
+	    PTHREAD_PROCESS_SHARED)) == 0 &&
+	    (e = pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST)) == 0)
+		e = pthread_mutex_init(lock, &a);
+	return e;
+}
+
+struct seats *
+seats_new(unsigned seats)
+{
+	struct seats *b = mmap(NULL, seats_size(seats),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (b == MAP_FAILED)
+		return NULL;
+	b->n = seats;
+	if ((errno = lock_init(&b->lock)) == 0)
+		return b;
+	seats_free(b);
+	return NULL;
+}
+
+void
+seats_free(struct seats *b)
+{
+	int saved = errno;
+
+	(void)munmap(b, seats_size(b->n));
+	errno = saved;
+}
+
+static void
+seats_lock(struct seats *b)
+{
+	if (pthread_mutex_lock(&b->lock) == EOWNERDEAD)
+		(void)pthread_mutex_consistent(&b->lock);
+}
+
+/*
+ * Sits down, unless this client has his share of seats; and wakes the parent
+ * when few of our kind are left.
+ */
+static bool
+take_seat(const struct spare *me, const struct seat *guest)
+{
+	struct seat *mine = &me->seats->seat[me->seat];
+	enum seat_state kind = atomic_load(&mine->state), state;
+	unsigned cap = me->s->max_per_client, same = 0, left = 0;
+	bool ok;
+
+	seats_lock(me->seats);
+	for (unsigned i = 0; i < me->seats->n; i++) {
+		const struct seat *other = &me->seats->seat[i];
+
+		state = atomic_load(&other->state);
+		left += other != mine && state == kind;
+		same += state == SEAT_TAKEN && other->tcp && guest->tcp &&
+		    memcmp(other->client, guest->client,
+		    sizeof(other->client)) == 0;
+	}
+	ok = cap == 0 || same < cap;
+	if (ok) {
+		mine->tcp = guest->tcp;
+		memcpy(mine->client, guest->client, sizeof(mine->client));
+		atomic_store(&mine->state, SEAT_TAKEN);
+	}
+	(void)pthread_mutex_unlock(&me->seats->lock);
+	if (ok && left <= SPARES_LOW)
+		(void)eventfd_write(me->wake, 1);
+	return ok;
+}
+
+/* ---- from birth to the first byte ---------------------------------------- */
+
+/* The client's descriptor, or -1: there is none for us, look again. */
+static int
+receive(const struct spare *me, const struct listener *l,
+    struct netaddr *peer)
+{
+	struct seat guest = { .tcp = l->tcp };
+	int fd = listener_accept(l, peer);
+
+	if (fd == -1 && errno == EBUSY) {
+		log_event(NULL, "accept-short socket=%s", l->name);
+		(void)poll(NULL, 0, SERVE_REST);
+	}
+	if (fd == -1)
+		return -1;
+	if (!listener_allows(l, me->s, fd)) {
+		(void)close(fd);
+		return -1;
+	}
+	netaddr_client(peer, guest.client);
+	if (take_seat(me, &guest))
+		return fd;
+	listener_turn_away(l, me->s, fd, peer);
+	return -1;
+}
+
+/* What is the parent's: no byte of a client may find it here. */
+static void
+give_up(const struct spare *me, int ep)
+{
+	seats_free(me->seats);
+	listeners_close(me->l);
+	wake_child();
+	(void)close(ep);
+	if (me->renew != -1)
+		(void)close(me->renew);
+}
+
+/*
+ * SIGHUP ("accept nothing more") is let in only while we wait, so that it
+ * never hits who has a client already.
+ */
+static int
+block_hangup(sigset_t *waiting_out)
+{
+	sigset_t hup;
+
+	if (sigemptyset(&hup) == -1 || sigaddset(&hup, SIGHUP) == -1)
+		return -1;
+	return sigprocmask(SIG_BLOCK, &hup, waiting_out);
+}
+
+_Noreturn void
+spare_live(const struct spare *me)
+{
+	bool reserved_only = atomic_load(&me->seats->seat[me->seat].state) ==
+	    SEAT_RESERVED;
+	struct epoll_event ev;
+	struct listener mine;
+	struct netaddr peer;
+	sigset_t waiting;
+	int ep, fd = -1;
+
+	if (block_hangup(&waiting) == -1 ||
+	    wake_with_parent(me->parent) == -1)
+		_exit(EX_OSERR);
+	ep = listeners_watch(me->l, reserved_only);
+	if (ep == -1 || confine_session(me->s) == -1) {
+		log_errno(NULL, "spare-failed");
+		_exit(EX_OSERR);
+	}
+	while (fd == -1) {
+		if (epoll_pwait(ep, &ev, 1, -1, &waiting) != 1)
+			continue;
+		mine = me->l->v[ev.data.u32];
+		fd = receive(me, &mine, &peer);
+	}
+	give_up(me, ep);
+	_exit(session_run(me->s, &mine, fd, &peer));
+}
