@@ -14,8 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "stream.h"
 #include "stream_io.h"
+
+#define ROOM_MS	2	/* until we look again for room for a descriptor */
 
 /* Is it ready this instant? -1 with EAGAIN if not. */
 static int
@@ -162,6 +165,27 @@ try_send_fd(struct stream *s, int fd, const void *bytes, size_t n)
 	return sendmsg(s->wfd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/*
+ * Waits until a descriptor may be sent that could not be, for the reason in
+ * errno.  Linux lets a user have no more under way, in all his processes, than
+ * the sender may have open, and says nothing when there is room again.
+ */
+static int
+wait_to_send_fd(struct stream *s, int64_t deadline)
+{
+	if (errno == EINTR)
+		return 0;
+	if (errno != ETOOMANYREFS)
+		return would_block() ?
+		    stream_wait_fd(s->wfd, POLLOUT, deadline) : -1;
+	if (now_ms() >= deadline) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	(void)poll(NULL, 0, ROOM_MS);
+	return 0;
+}
+
 int
 stream_send_fd(struct stream *s, int fd, const void *bytes, size_t len,
     int64_t deadline)
@@ -172,12 +196,8 @@ stream_send_fd(struct stream *s, int fd, const void *bytes, size_t len,
 	assert(s->layer == NULL && len > 0);
 	if (stream_flush(s, deadline) == -1)
 		return -1;
-	while ((put = try_send_fd(s, fd, p, len)) == -1) {
-		if (errno == EINTR)
-			continue;
-		if (!would_block() ||
-		    stream_wait_fd(s->wfd, POLLOUT, deadline) == -1)
+	while ((put = try_send_fd(s, fd, p, len)) == -1)
+		if (wait_to_send_fd(s, deadline) == -1)
 			return stream_break(s, errno);
-	}
 	return stream_write_all(s, p + put, len - (size_t)put, deadline);
 }

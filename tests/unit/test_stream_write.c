@@ -10,6 +10,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,10 +260,73 @@ unasked_descriptors_are_closed(void **state)
 	buf_release(&line);
 }
 
+static int reader;		/* whose descriptors take_some() takes */
+
+/* Closes what has arrived; a signal's handler. */
+static void
+take_some(int sig)
+{
+	char b[8];
+	struct iovec iov = { b, sizeof(b) };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = &control };
+	int fd;
+
+	(void)sig;
+	m.msg_controllen = sizeof(control);
+	while (recvmsg(reader, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) > 0) {
+		if (m.msg_controllen == CMSG_SPACE(sizeof(fd))) {
+			memcpy(&fd, CMSG_DATA(&control.align), sizeof(fd));
+			(void)close(fd);
+		}
+		m.msg_controllen = sizeof(control);
+	}
+}
+
+/* In a child that is not root: sends n descriptors, of which 16 may be under way. */
+static int
+send_many(int n)
+{
+	static const struct itimerval soon = { { 0, 10000 }, { 0, 10000 } };
+	struct rlimit few = { 16, 16 };
+	struct stream a, b;
+
+	unix_pair(&a, &b);
+	reader = b.rfd;
+	if ((geteuid() == 0 && setuid(61234) == -1) ||
+	    setrlimit(RLIMIT_NOFILE, &few) == -1 ||
+	    signal(SIGALRM, take_some) == SIG_ERR ||
+	    setitimer(ITIMER_REAL, &soon, NULL) == -1)
+		return 2;
+	for (int i = 0; i < n; i++)
+		if (stream_send_fd(&a, STDIN_FILENO, "x\n", 2, SOON) == -1)
+			return 1;
+	return 0;
+}
+
+/* Linux counts what all processes of a user have under way (unix(7), ETOOMANYREFS). */
+static void
+too_many_descriptors_under_way_are_waited_for(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(send_many(100));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_many_descriptors_under_way_are_waited_for),
 		cmocka_unit_test(a_peer_that_does_not_read_times_out_and_breaks_the_stream),
 		cmocka_unit_test(a_peer_that_is_gone_breaks_the_stream_without_a_signal),
 		cmocka_unit_test(last_words_are_read_though_our_writing_fails),
