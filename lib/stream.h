@@ -108,7 +108,7 @@ void	 stream_goodbye(struct stream *, int64_t deadline);
 void	 stream_linger(struct stream *, int seconds);
 
 /*
- * The relay of pop3d's front and of tlsd: moves bytes both ways between the client a and
+ * The relay of pop3d's front: moves bytes both ways between the client a and
  * the session b until b has ended and its rest is delivered, or nobody spoke
  * for idle_s seconds, or a has not taken the rest rest_s seconds after b has
  * ended (-1 with ETIMEDOUT), or a takes no more (-1 with errno).

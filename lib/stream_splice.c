@@ -1,11 +1,10 @@
 /*
  * stream_splice.c - the relay between a client and its session.
  *
- * Runs as facteur-net in pop3d's front and in tlsd, with a stranger on one
- * side.  Both directions go on at once and never wait for each other: a
- * session that is busy sending must not stop us from taking what it sends.
- * Way 1 and 8 of 8.  From: tlsd, pop3d's front.  To: smtpd's session, the
- * session of the mailbox owner.
+ * Runs as facteur-net in pop3d's front, with a stranger on one side.  Both
+ * directions go on at once and never wait for each other: a session that is
+ * busy sending must not stop us from taking what it sends.
+ * Way 8 of 8.  From: pop3d's front.  To: the session of the mailbox owner.
  */
 #include <errno.h>
 #include <poll.h>

@@ -3,8 +3,10 @@
  *
  * Runs as facteur-net, one process for each client, and is where a stranger's
  * bytes arrive.  This file owns patience: what a client may get wrong, how
- * often and how slowly.
- * Way 1 of 8.  From: the network, through lib/serve.  To: verbs.c.
+ * often and how slowly.  A session is smtpd's in the clear and tlsd's with TLS;
+ * between the two lies starttls.c.
+ * Way 1 of 8.  From: the network, through lib/serve; tlsd_session.c.
+ * To: verbs.c.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -25,7 +27,6 @@
 #define TARPIT_MS	1000
 #define GOODBYE_WAIT	10	/* s */
 #define LINGER_WAIT	2	/* s */
-#define TLSD_WAIT	20	/* s: see tlsd_session.c */
 #define REPLY_TEXT	480	/* bytes; RFC 5321, 4.5.3.1.5 has 512 */
 
 static const struct role roles[] = {
@@ -205,10 +206,6 @@ talks_first(const struct session *s)
 static void
 greet(struct session *s)
 {
-	if (s->role->flags & R_TLS && session_tls(s) == -1) {
-		s->closing = true;
-		return;
-	}
 	if (talks_first(s)) {
 		log_event(NULL, "refused ip=%s "
 		    "text=\"talks before the banner\"", buf_str(&s->ip));
@@ -227,14 +224,21 @@ farewell(struct session *s)
 	if (s->st.broken || stream_flush(&s->st, deadline) == -1)
 		return;
 	stream_goodbye(&s->st, deadline);
-	if (s->tls != NULL)	/* our place is tlsd's: it ends before us */
-		stream_linger(&s->st, TLSD_WAIT);
-	else if (s->linger)
+	if (s->linger || s->tls != NULL)	/* TLS: his close_notify */
 		stream_linger(&s->st, LINGER_WAIT);
 }
 
 static void
-session_init(struct session *s, int fd, const struct serve_conn *conn,
+converse(struct session *s)
+{
+	while (!s->closing)
+		step(s);
+	farewell(s);
+}
+
+/* All but the stream. */
+static void
+session_init(struct session *s, const struct serve_conn *conn,
     struct smtpd *smtpd)
 {
 	const struct role *role = role_find(conn->name);
@@ -248,7 +252,6 @@ session_init(struct session *s, int fd, const struct serve_conn *conn,
 		.trusted = netaddr_in(&conn->peer, &smtpd->cfg->trusted),
 		.txn.mail = MAIL_INIT,
 	};
-	stream_init(&s->st, fd, conn->is_socket ? fd : STDOUT_FILENO);
 	netaddr_text(&conn->peer, &s->ip);
 }
 
@@ -271,11 +274,29 @@ smtp_session(int fd, const struct serve_conn *conn, void *arg)
 {
 	struct session s;
 
-	session_init(&s, fd, conn, arg);
-	greet(&s);
-	while (!s.closing)
-		step(&s);
-	farewell(&s);
+	session_init(&s, conn, arg);
+	stream_init(&s.st, fd, conn->is_socket ? fd : STDOUT_FILENO);
+	if (s.role->flags & R_TLS)
+		tls_begin(&s);
+	else
+		greet(&s);
+	converse(&s);
 	session_release(&s);
+	tls_outlive(&s);
 	return 0;
+}
+
+void
+smtp_session_tls(struct stream *client, const char *version,
+    const struct serve_conn *conn, struct smtpd *smtpd)
+{
+	struct session s;
+
+	session_init(&s, conn, smtpd);
+	s.st = *client;
+	s.tls = xstrdup(version);
+	if (s.role->flags & R_TLS)	/* after STARTTLS he has had it */
+		greet(&s);
+	converse(&s);
+	session_release(&s);
 }

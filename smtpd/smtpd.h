@@ -11,7 +11,8 @@
  *   auth.c     AUTH
  *   starttls.c STARTTLS: the hand-over to tlsd
  *
- * tlsd, which speaks TLS for it, is tlsd.c and tlsd_session.c (tlsd.h).
+ * Two programs hold it: smtpd in the clear, and tlsd (tlsd.c, tlsd_session.c)
+ * with TLS.  Nothing here but these two may need OpenSSL.
  */
 #ifndef SMTPD_SMTPD_H
 #define SMTPD_SMTPD_H
@@ -91,7 +92,7 @@ struct session {
 	const struct config *cfg;	/* borrowed */
 	const struct role *role;	/* borrowed */
 	const struct serve_conn *conn;	/* borrowed */
-	struct stream st;		/* the client, or tlsd for it */
+	struct stream st;		/* the client; broken once tlsd has it */
 	char	*tls;			/* owned; "TLSv1.3"; NULL in the clear */
 	struct buf line;		/* the command being run */
 	struct buf ip;			/* of the client; or "unix" */
@@ -113,10 +114,18 @@ struct session {
 
 	struct stream resolve;		/* kept from the first RCPT on */
 	bool	 has_resolve;
+	struct stream tlsd;		/* until it has done with the client */
+	bool	 has_tlsd;
 };
 
 /* The conversation; fits struct serve. arg is a struct smtpd. */
 int	smtp_session(int fd, const struct serve_conn *, void *arg);
+/*
+ * The same for tlsd, on a stream that has just shaken hands; takes it over.
+ * version: "TLSv1.3".  The conn's name must be that of a role.
+ */
+void	smtp_session_tls(struct stream *, const char *version,
+	    const struct serve_conn *, struct smtpd *);
 /* Is this listener's traffic worth reserved slots? */
 bool	is_submission(const char *listener);
 /* AUTH is possible here and now. */
@@ -238,6 +247,11 @@ void	do_auth(struct session *, const char *arg);
 void	do_starttls(struct session *, const char *arg);
 /* Can it be offered?  Asks tlsd until that has said yes once. */
 bool	tls_able(struct smtpd *);
-/* TLS from now on, through tlsd. -1: it failed and was logged. */
-int	session_tls(struct session *) __attribute__((warn_unused_result));
+/*
+ * Hands the client to tlsd, where the session goes on; here it is closed.  So
+ * it is where that could not be done, and then there is a line in the log.
+ */
+void	tls_begin(struct session *);
+/* After session_release(): stays as long as tlsd has a client of ours. */
+void	tls_outlive(struct session *);
 #endif

@@ -1,15 +1,11 @@
 /*
  * starttls.c - STARTTLS (RFC 3207) and implicit TLS (RFC 8314).
  *
- * TLS is spoken by tlsd (INTERNALS 2.10).  It gets the client's socket; the
- * session goes on over the connection to tlsd, in the clear.  So there is no
- * OpenSSL in this program, which forks for every stranger.
- * Way 1 of 8.  From: verbs.c, session.c.  To: tlsd.
+ * TLS is spoken by tlsd (INTERNALS 2.10), which gets the client's socket and
+ * is the session from there on.  What stays here keeps the place that smtpd
+ * counts.  So there is no OpenSSL in smtpd, which forks for every stranger.
+ * Way 1 of 8.  From: verbs.c, session.c.  To: tlsd_session.c.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "ctl.h"
 #include "deadline.h"
 #include "log.h"
@@ -17,7 +13,7 @@
 
 #define ABLE_WAIT	10	/* s */
 #define REPLY_WAIT	30	/* s */
-#define HANDSHAKE_WAIT	45	/* s; tlsd's own patience ends before */
+#define HAND_OVER_WAIT	10	/* s */
 
 static int
 tlsd_connect(const struct config *cfg, struct stream *tlsd)
@@ -49,63 +45,54 @@ tls_able(struct smtpd *d)
 }
 
 /*
- * tlsd shakes hands with the client.  0: the session's stream is the one to
- * tlsd now.  -1: the client's is broken, no byte passes in the clear.
+ * What the client has said in the clear anyone may have said: nothing of it
+ * goes along, only where he has come in.  After this no byte passes here,
+ * whatever becomes of the handshake.
  */
-static int
+static void
 hand_over(struct session *s, struct stream *tlsd)
 {
-	struct buf frame = BUF_INIT, line = BUF_INIT;
-	int64_t deadline = deadline_in(HANDSHAKE_WAIT);
-	struct ctl c;
-	int r;
+	struct buf frame = BUF_INIT;
 
 	ctl_begin(&frame, "tls");
-	ctl_add(&frame, "ip", buf_str(&s->ip));
+	ctl_add(&frame, "role", s->role->name);
 	ctl_end(&frame);
-	r = stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len, deadline);
-	if (r == 0)
-		r = ctl_read(tlsd, &line, &c, deadline);
-	if (r == 0)
-		errno = ECONNRESET;
-	if (r == 1 && ctl_is(&c, "ok")) {
-		s->tls = xstrdup(ctl_str(&c, "version"));
-		stream_release(&s->st);
-		s->st = *tlsd;
-	} else {
-		if (r != 1)	/* else tlsd has said why */
-			log_errno(NULL, "tls-failed ip=%s text=\"tlsd did not "
-			    "answer\"", buf_str(&s->ip));
-		s->st.broken = true;
-		stream_release(tlsd);
-	}
+	if (stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len,
+	    deadline_in(HAND_OVER_WAIT)) == -1)
+		log_errno(NULL, "tls-failed ip=%s text=\"tlsd does not take "
+		    "the client\"", buf_str(&s->ip));
 	buf_release(&frame);
-	buf_release(&line);
-	return s->tls != NULL ? 0 : -1;
+	stream_release(&s->st);
+	s->st.broken = true;
+	s->tlsd = *tlsd;
+	s->has_tlsd = true;
 }
 
-int
-session_tls(struct session *s)
+void
+tls_begin(struct session *s)
 {
 	struct stream tlsd;
 
+	s->closing = true;
 	if (s->conn->is_socket && tlsd_connect(s->cfg, &tlsd) == 0)
-		return hand_over(s, &tlsd);
-	log_errno(NULL, "tls-failed ip=%s text=\"tlsd cannot be reached\"",
-	    buf_str(&s->ip));
-	return -1;
+		hand_over(s, &tlsd);
+	else
+		log_errno(NULL, "tls-failed ip=%s text=\"tlsd cannot be "
+		    "reached\"", buf_str(&s->ip));
 }
 
-/* What came in the clear is forgotten: anyone may have said it. */
-static void
-forget(struct session *s)
+/* It says nothing, but its end of the connection ends with its process. */
+void
+tls_outlive(struct session *s)
 {
-	txn_reset(s);
-	s->phase = FRESH;
-	s->greeting = NO_GREETING;
-	buf_reset(&s->helo);
-	free(s->user);
-	s->user = NULL;
+	const char *p;
+
+	if (!s->has_tlsd)
+		return;
+	s->tlsd.in_size = ANSWER_SIZE;
+	(void)!stream_peek(&s->tlsd, &p, DEADLINE_NEVER);
+	stream_release(&s->tlsd);
+	s->has_tlsd = false;
 }
 
 void
@@ -123,12 +110,10 @@ do_starttls(struct session *s, const char *arg)
 		reply(s, 454, "4.7.0", "TLS is not available now");
 	else {
 		reply(s, 220, "2.0.0", "go ahead");
-		if (stream_flush(&s->st, deadline_in(REPLY_WAIT)) == -1) {
+		s->closing = true;
+		if (stream_flush(&s->st, deadline_in(REPLY_WAIT)) == 0)
+			hand_over(s, &tlsd);
+		else
 			stream_release(&tlsd);
-			s->closing = true;
-		} else if (hand_over(s, &tlsd) == -1) {
-			s->closing = true;
-		}
-		forget(s);
 	}
 }

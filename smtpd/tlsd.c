@@ -1,5 +1,5 @@
 /*
- * tlsd - speaks TLS for the sessions of smtpd.
+ * tlsd - the sessions of smtpd that have TLS.
  *
  * Runs as facteur-net.  The acceptor asks keyd for the certificate once,
  * rehearses a handshake, and forks a child for each client (tlsd_session.c).
@@ -55,7 +55,7 @@ main(int argc, char *argv[])
 {
 	const char *confdir = NULL;
 	struct config *cfg;
-	struct tlsd t;
+	struct tlsd t = { .smtpd.role = role_find("smtp") };
 	struct serve how = {
 		.session = tlsd_session,
 		.spares = SERVE_SPARES,
@@ -79,7 +79,7 @@ main(int argc, char *argv[])
 		usage();
 	log_init("tlsd");
 	tzset();	/* the time zone is a file; no child opens one */
-	t.cfg = cfg = config_or_die(confdir);
+	t.cfg = t.smtpd.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
 	/* one for each session, and room for those that are just ending */
 	how.max = (unsigned)(cfg->connections + SPARE);

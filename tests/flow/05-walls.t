@@ -333,7 +333,7 @@ ok "with it, yes: that is what a front is for" said \
     "auth user=marie@emc.fr pass=$PASS ip=192.0.2.1 service=smtp"
 ok "tlsd: it may ask what smtpd asks" said "no
 closed" tlsd able
-ok "tlsd: no TLS without a client" said closed tlsd "tls ip=192.0.2.1"
+ok "tlsd: no TLS without a client" said closed tlsd "tls role=smtp"
 outside() {		# the same uid outside the jail, and a user of the host
 	"$INTRUDER" "$(uid "$1")" "$(id -g "$1")" - ask "$W/run/$2" x
 }

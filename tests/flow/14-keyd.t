@@ -1,6 +1,6 @@
 #!/bin/sh
-# 14-keyd - the private key is with keyd alone, a renewed one needs no
-# restart, and smtpd has TLS from tlsd (ways 1 and 8).
+# 14-keyd - the private key is with keyd alone, and a renewed one needs no
+# restart (ways 1 and 8).
 . "$(dirname "$0")/lib.sh"
 
 one_site
@@ -70,57 +70,6 @@ ok "a keyd that was killed is started again, and nobody waits long" \
     shows "$T/ed.crt"
 ok "it is another one" [ "$(pids_of emc keyd)" != "$keyd" ]
 
-# OpenSSL is in tlsd; a session in the clear has nothing of either.
-libraries() {
-	ldd "$B/libexec/facteur/$1" | grep -oE 'lib(ssl|crypto)\.' | sort -u |
-	    tr '\n' ' '
-}
-is "there is no OpenSSL in smtpd" "$(libraries smtpd)" ""
-is "it is in tlsd" "$(libraries tlsd)" "libcrypto. libssl. "
-
-# held NAME S_CLIENT-OPTION...: a session that stays open while we look on.
-held() {
-	name=$1
-	shift
-	mkfifo "$T/$name.in"
-	timeout 60 openssl s_client -quiet -connect "$EMC:$SUB" -starttls smtp \
-	    "$@" <"$T/$name.in" >"$T/$name.out" 2>&1 &
-	eval "$name=\$!"
-	PIDS="$PIDS $!"
-}
-children() {		# PROGRAM: its children of now
-	for p in $(pids_of emc "$1"); do
-		grep -q "^PPid:	$(site_pid emc)\$" "/proc/$p/status" ||
-		    echo "$p"
-	done
-}
-count() {		# PROGRAM N
-	[ "$(children "$1" | wc -l)" -eq "$2" ]
-}
-answers() {		# NAME FD
-	printf 'NOOP\r\n' >&"$2"
-	wait_for 10 grep -q '^250 2.0.0' "$T/$1.out"
-}
-ok "the sessions from before are over" wait_for 20 count tlsd 0
-held one
-exec 7>"$T/one.in"
-ok "a session with TLS has a process of tlsd" wait_for 10 count tlsd 1
-victim=$(children tlsd)
-session=$(children smtpd)
-held two
-exec 8>"$T/two.in"
-ok "another one has another" wait_for 10 count tlsd 2
-ok "the first one talks" answers one 7
-kill -9 "$victim"
-ok "when its tlsd is killed the session ends" wait_for 10 dead "$session"
-ok "and so does the client's connection" wait_for 10 dead "$one"
-ok "the other one goes on" answers two 8
-exec 7>&- 8>&-
-tlsd=$(acceptors | tail -n 1)
-kill -9 "$tlsd"
-ok "a tlsd that was killed is started again, and nobody waits long" \
-    shows "$T/ed.crt"
-ok "it is another one" [ "$(acceptors | tail -n 1)" != "$tlsd" ]
 ok "the site ends in time" site_stop emc
 
 cp "$T/first.key" "$T/emc/key.pem"

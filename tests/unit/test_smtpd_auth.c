@@ -2,6 +2,7 @@
  * test_smtpd_auth.c - AUTH, STARTTLS, TLS from the first byte, and who may
  * send as whom.
  * link: smtpd
+ * wrap: getpeername
  *
  * Numbers in comments are those of the attack checklist.
  */
@@ -50,6 +51,26 @@ make_cert(void)
 
 /* ---- tlsd ---- */
 
+int	__real_getpeername(int, struct sockaddr *, socklen_t *);
+int	__wrap_getpeername(int, struct sockaddr *, socklen_t *);
+
+/* The far end of each client's socket pair is said to be there: */
+#define FAR	"192.0.2.7"
+
+int
+__wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	struct netaddr a;
+	int r = __real_getpeername(fd, sa, len);
+
+	if (r == 0) {
+		assert_int_equal(netaddr_host(FAR, 1234, &a), 0);
+		memcpy(sa, &a.ss, a.len);
+		*len = a.len;
+	}
+	return r;
+}
+
 static struct {
 	int	 listener;
 	pthread_t thread;
@@ -73,6 +94,7 @@ static void
 tlsd_start(void)
 {
 	server.tlsd.cfg = &fake.cfg;
+	server.tlsd.smtpd.cfg = &fake.cfg;
 	tls_identity_init(&server.tlsd.tls, &fake.cfg);
 	server.listener = fake_listen("net/tlsd");
 	assert_int_equal(pthread_create(&server.thread, NULL, tlsd_serve,
@@ -175,6 +197,60 @@ nothing_may_stand_behind_starttls(void **state)
 	client_end(&c);
 }
 
+/*
+ * Behind STARTTLS a session is another process's: it has the role of the door
+ * the client came in by, and no banner.
+ */
+static void
+the_door_decides_what_is_spoken_behind_tls(void **state)
+{
+	static const struct {
+		const char *role, *hello, *other;
+		bool	 auth;
+	} doors[] = {
+		{ "smtp", "EHLO x", "LHLO x", false },
+		{ "submission", "EHLO x", "LHLO x", true },
+		{ "lmtp", "LHLO x", "EHLO x", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(doors); i++) {
+		struct client c;
+
+		client_start(&c, doors[i].role, FAR);
+		assert_int_equal(ask(&c, doors[i].hello), 250);
+		assert_int_equal(ask(&c, "STARTTLS"), 220);
+		assert_int_equal(client_tls(&c), 0);
+		assert_int_equal(ask(&c, doors[i].other), 500);
+		assert_int_equal(ask(&c, doors[i].hello), 250);
+		assert_int_equal(strstr(buf_str(&c.all), "AUTH") != NULL,
+		    doors[i].auth);
+		assert_int_equal(ask(&c, "AUTH PLAIN"), doors[i].auth ? 334 :
+		    502);
+		client_end(&c);
+	}
+}
+
+/* Nobody's word for it: 198.51.100.0/24 may relay, and FAR may not. */
+static void
+his_socket_says_who_a_client_is_behind_tls(void **state)
+{
+	struct client c;
+
+	(void)state;
+	client_start(&c, "smtp", "198.51.100.9");
+	assert_int_equal(ask(&c, "EHLO x"), 250);
+	assert_int_equal(ask(&c, "MAIL FROM:<a@b.c>"), 250);
+	assert_int_equal(ask(&c, "RCPT TO:<x@elsewhere.example>"), 250);
+	assert_int_equal(ask(&c, "RSET"), 250);
+	assert_int_equal(ask(&c, "STARTTLS"), 220);
+	assert_int_equal(client_tls(&c), 0);
+	assert_int_equal(ask(&c, "EHLO x"), 250);
+	assert_int_equal(ask(&c, "MAIL FROM:<a@b.c>"), 250);
+	assert_int_not_equal(ask(&c, "RCPT TO:<x@elsewhere.example>"), 250);
+	client_end(&c);
+}
+
 static void
 a_failed_handshake_ends_the_session(void **state)
 {
@@ -231,11 +307,11 @@ without_tlsd_there_is_no_starttls(void **state)
 }
 
 /*
- * tlsd waits a while for a client that stays after the goodbye.  The session
- * waits for tlsd, for only sessions are counted and limited.
+ * tlsd waits a while for a client that stays after the goodbye.  smtpd waits
+ * for tlsd, for only its own children are counted and limited.
  */
 static void
-a_session_outlives_its_tlsd(void **state)
+smtpd_outlives_the_session_it_gave_to_tlsd(void **state)
 {
 	struct timespec soon;
 	struct client c;
@@ -260,7 +336,7 @@ a_session_outlives_its_tlsd(void **state)
 static void
 tlsd_wants_a_socket(void **state)
 {
-	static const char *const asked[] = { "tls ip=192.0.2.7\n",
+	static const char *const asked[] = { "tls role=smtp\n",
 	    "handshake\n", "able able able\n" };
 	struct stream st;
 	char path[128];
@@ -286,6 +362,35 @@ tlsd_wants_a_socket(void **state)
 		stream_release(&st);
 	}
 	close(file);
+}
+
+/* For smtpd alone may ask, but a name it has not got opens no door. */
+static void
+tlsd_knows_no_role_without_tls(void **state)
+{
+	static const char *const asked[] = { "tls\n", "tls role=local\n",
+	    "tls role=inject\n", "tls role=smtp%20\n" };
+	static const struct timeval soon = { .tv_sec = 5 };
+	char path[128], c;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/net/tlsd", fake.dir);
+	for (size_t i = 0; i < N(asked); i++) {
+		struct stream st;
+		int pair[2], fd = ctl_connect(path);
+
+		assert_true(fd != -1);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		stream_init(&st, fd, fd);
+		assert_int_equal(stream_send_fd(&st, pair[1], asked[i],
+		    strlen(asked[i]), deadline_in(10)), 0);
+		close(pair[1]);
+		assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO,
+		    &soon, sizeof(soon)), 0);
+		assert_int_equal(read(pair[0], &c, 1), 0);
+		close(pair[0]);
+		stream_release(&st);
+	}
 }
 
 static void
@@ -584,11 +689,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(starttls_forgets_everything_said_before),
 		cmocka_unit_test(nothing_may_stand_behind_starttls),
+		cmocka_unit_test(the_door_decides_what_is_spoken_behind_tls),
+		cmocka_unit_test(his_socket_says_who_a_client_is_behind_tls),
 		cmocka_unit_test(a_failed_handshake_ends_the_session),
 		cmocka_unit_test(submissions_speaks_tls_from_the_first_byte),
 		cmocka_unit_test(without_tlsd_there_is_no_starttls),
-		cmocka_unit_test(a_session_outlives_its_tlsd),
+		cmocka_unit_test(smtpd_outlives_the_session_it_gave_to_tlsd),
 		cmocka_unit_test(tlsd_wants_a_socket),
+		cmocka_unit_test(tlsd_knows_no_role_without_tls),
 		cmocka_unit_test(a_new_certificate_needs_no_restart),
 		cmocka_unit_test(
 		    auth_wants_tls_or_loopback_and_a_submission_port),
