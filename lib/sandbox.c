@@ -51,7 +51,8 @@ sandbox_find(const char *name, bool *whole_out)
 
 		if (strncmp(name, sandbox_kinds[kind].name, len) != 0)
 			continue;
-		*whole_out = name[len] == '\0';
+		/* "+": one that waits for its client (serve_spare.c) */
+		*whole_out = name[len] == '\0' || strcmp(name + len, "+") == 0;
 		if (*whole_out || strcmp(name + len, "-") == 0)
 			break;
 	}

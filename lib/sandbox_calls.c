@@ -51,8 +51,9 @@ static const struct arg harmless_ioctl = {
 	.says = "FIONREAD TCGETS" };
 static const struct arg own_life = {
 	.index = 0, .test = T_ONE_OF,
-	.v = { PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS },
-	.n = 3, .says = "death signal" };
+	.v = { PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS,
+	    PR_GET_NAME, PR_SET_NAME },
+	.n = 5, .says = "death signal, name" };
 /* What a child does before it has a sandbox of its own. */
 static const struct arg child_life = {
 	.index = 0, .test = T_ONE_OF,

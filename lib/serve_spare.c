@@ -10,10 +10,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,6 +23,8 @@
 #include "log.h"
 #include "serve_private.h"
 #include "wake.h"
+
+#define NAME	16	/* bytes of a process's name, with its NUL */
 
 /* ---- the seats ----------------------------------------------------------- */
 
@@ -163,6 +167,17 @@ block_hangup(sigset_t *waiting_out)
 	return sigprocmask(SIG_BLOCK, &hup, waiting_out);
 }
 
+/* ps shows "smtpd:session+": it waits.  name gets what it is called else. */
+static void
+show_waiting(char name[NAME])
+{
+	char waiting[NAME + 1];
+
+	(void)prctl(PR_GET_NAME, name, 0, 0, 0);
+	(void)snprintf(waiting, sizeof(waiting), "%s+", name);
+	(void)prctl(PR_SET_NAME, waiting, 0, 0, 0);
+}
+
 _Noreturn void
 spare_live(const struct spare *me)
 {
@@ -172,6 +187,7 @@ spare_live(const struct spare *me)
 	struct listener mine;
 	struct netaddr peer;
 	sigset_t waiting;
+	char name[NAME] = "";
 	int ep, fd = -1;
 
 	if (block_hangup(&waiting) == -1 ||
@@ -182,6 +198,8 @@ spare_live(const struct spare *me)
 		log_errno(NULL, "spare-failed");
 		_exit(EX_OSERR);
 	}
+	if (me->s->spares > 0)
+		show_waiting(name);
 	while (fd == -1) {
 		if (epoll_pwait(ep, &ev, 1, -1, &waiting) != 1)
 			continue;
@@ -189,5 +207,7 @@ spare_live(const struct spare *me)
 		fd = receive(me, &mine, &peer);
 	}
 	give_up(me, ep);
+	if (*name != '\0')
+		(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 	_exit(session_run(me->s, &mine, fd, &peer));
 }

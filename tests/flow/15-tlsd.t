@@ -19,17 +19,23 @@ acceptor() {		# PROGRAM: the one that the supervisor has started
 		    echo "$p"
 	done
 }
-children() {		# PROGRAM: its children of now
+children() {		# PROGRAM: its children that have a client
 	for p in $(pids_of emc "$1"); do
+		grep -q "+$" "/proc/$p/comm" && continue
 		grep -q "^PPid:	$(acceptor "$1")\$" "/proc/$p/status" &&
 		    echo "$p"
+	done
+}
+others() {		# PROGRAM: all but those that wait for a client
+	for p in $(pids_of emc "$1"); do
+		grep -q "+$" "/proc/$p/comm" || echo "$p"
 	done
 }
 count() {		# PROGRAM N
 	[ "$(children "$1" | wc -l)" -eq "$2" ]
 }
 is "smtpd and tlsd are there" "$(acceptor smtpd; acceptor tlsd)" \
-    "$(pids_of emc smtpd; pids_of emc tlsd)"
+    "$(others smtpd; others tlsd)"
 
 # held NAME [PORT OPTION...]: a session that stays open while we look on.
 held() {

@@ -118,7 +118,7 @@ pids_of() {
 	for p in /proc/[0-9]*; do
 		# children in their own sandbox are called smtpd:session
 		case $(cat "$p/comm" 2>/dev/null) in
-		"$2" | "$2":* | "$2"-) ;;
+		"$2" | "$2":* | "$2"[+-]) ;;
 		*) continue ;;
 		esac
 		tr '\0' '\n' <"$p/cmdline" 2>/dev/null |

@@ -602,6 +602,10 @@ names_are_found_again_and_say_what_is_missing(void **state)
 	}
 	assert_int_equal(sandbox_find("sh", &whole), SANDBOX_KINDS);
 	assert_int_equal(sandbox_find("smtpdx", &whole), SANDBOX_KINDS);
+	/* It waits for a client. */
+	assert_int_equal(sandbox_find("smtpd:session+", &whole),
+	    SANDBOX_SMTPD_SESSION);
+	assert_true(whole);
 }
 
 int
