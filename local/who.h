@@ -17,9 +17,10 @@ struct mailbox {
 	char	*home;		/* owned; absolute; of home/Maildir */
 	uid_t	 uid;
 	gid_t	 gid;
+	int64_t	 until;		/* monotonic ms: who_cache.c repeats it; 0: nobody does */
 };
 
-#define MAILBOX_INIT	{ NULL, NULL, (uid_t)-1, (gid_t)-1 }
+#define MAILBOX_INIT	{ NULL, NULL, (uid_t)-1, (gid_t)-1, 0 }
 
 enum who_result {
 	WHO_USER,

@@ -54,6 +54,7 @@ copy(struct mailbox *to, const struct mailbox *from)
 	to->home = xstrdup(from->home);
 	to->uid = from->uid;
 	to->gid = from->gid;
+	to->until = from->until;
 }
 
 enum who_result
@@ -65,7 +66,7 @@ who_cache_ask(void *cache, const char *address, struct mailbox *out,
 	enum who_result result;
 
 	if (s->asked != NULL && strcmp(s->asked, address) == 0 &&
-	    now_ms() < s->until) {
+	    now_ms() < s->box.until) {
 		mailbox_release(out);
 		copy(out, &s->box);
 		return WHO_USER;
@@ -74,8 +75,8 @@ who_cache_ask(void *cache, const char *address, struct mailbox *out,
 	if (result == WHO_USER) {
 		forget(s);
 		s->asked = xstrdup(address);
+		out->until = now_ms() + WHO_KEEP_MS;
 		copy(&s->box, out);
-		s->until = now_ms() + WHO_KEEP_MS;
 	}
 	return result;
 }

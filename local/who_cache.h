@@ -15,7 +15,6 @@ struct who_cache {
 	struct who_slot {
 		char	*asked;		/* owned; NULL: empty */
 		struct mailbox box;	/* owned */
-		int64_t	 until;		/* monotonic ms */
 	} slot[WHO_SLOTS];
 };
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -246,7 +247,7 @@ static void
 let_time_pass(struct who_cache *c)
 {
 	for (size_t i = 0; i < WHO_SLOTS; i++)
-		c->slot[i].until = 0;
+		c->slot[i].box.until = 0;
 }
 
 static enum who_result
@@ -284,6 +285,33 @@ a_mailbox_is_remembered_for_a_moment(void **state)
 	free(c);
 }
 
+static void
+what_is_repeated_has_the_end_of_the_first_answer(void **state)
+{
+	static const char *const script[] = { BILLY, BILLY, NULL };
+	struct world *w = *state;
+	struct who_cache *c = xcalloc(1, sizeof(*c));
+	const int64_t begin = now_ms();
+	int64_t until;
+
+	who_cache_init(c, w->cfg);
+	authd(w, script);
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_USER);
+	until = w->box.until;
+	assert_in_range(until, begin + WHO_KEEP_MS, now_ms() + WHO_KEEP_MS);
+	(void)poll(NULL, 0, 5);
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_USER);
+	assert_int_equal(w->box.until, until);
+	let_time_pass(c);
+	assert_int_equal(ask_cache(w, c, "billy@d.example"), WHO_USER);
+	assert_true(w->box.until > until);
+	/* Who asks authd himself gets no promise. */
+	mailbox_release(&w->box);
+	assert_int_equal(w->box.until, 0);
+	who_cache_release(c);
+	free(c);
+}
+
 int
 main(void)
 {
@@ -294,6 +322,7 @@ main(void)
 		T(a_connection_that_was_closed_is_made_again),
 		T(the_file_answers_like_authd),
 		T(a_mailbox_is_remembered_for_a_moment),
+		T(what_is_repeated_has_the_end_of_the_first_answer),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -38,7 +38,7 @@ fake_who(void *arg, const char *address, struct mailbox *out, struct buf *why)
 		if (strcasecmp(people[i], address) == 0) {
 			buf_addf(&home, "/home/%s", people[i]);
 			*out = (struct mailbox){ xstrdup(people[i]),
-			    buf_detach(&home), 1000, 1001 };
+			    buf_detach(&home), 1000, 1001, 0 };
 			return WHO_USER;
 		}
 	return WHO_NONE;
