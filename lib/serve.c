@@ -43,9 +43,9 @@ handed_over(void)
 }
 
 int
-successor_pipe(void)
+serve_inherited(const char *variable)
 {
-	const char *s = getenv("FACTEUR_RENEW"), *bad;
+	const char *s = getenv(variable), *bad;
 	int fd;
 
 	if (s == NULL || handed_over() == 0)
@@ -54,6 +54,12 @@ successor_pipe(void)
 	if (bad != NULL || fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 		return -1;
 	return fd;
+}
+
+int
+successor_pipe(void)
+{
+	return serve_inherited("FACTEUR_RENEW");
 }
 
 enum serve_mode

@@ -57,6 +57,9 @@ enum serve_mode serve_mode(void);
 /* The listening descriptors, closed on exec; returns their number and fills fd and name (names are copied once and live on). -1 with errno. */
 int	serve_listeners(int fd[], const char *name[], int max);
 
+/* The descriptor whose number this variable tells, closed on exec now; -1: none, or whoever set it did not start this very process with listeners. */
+int serve_inherited(const char *variable);
+
 /*
  * SERVE_LISTEN: the acceptor; has a child of its own for each connection until
  * SIGTERM, then closes the listeners, lets children end (they get SIGTERM too)

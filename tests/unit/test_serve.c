@@ -432,6 +432,51 @@ the_log_is_no_part_of_the_conversation(void **state)
 	(void)close(sv[1]);
 }
 
+/* What a process finds that was started with these; 98: no descriptor. */
+static int
+inherits(const char *pid, const char *listeners, const char *value)
+{
+	pid_t child = fork();
+	int status, fd;
+
+	assert_true(child != -1);
+	if (child == 0) {
+		char me[32];
+
+		(void)snprintf(me, sizeof(me), "%d", (int)getpid());
+		if (setenv("LISTEN_PID", pid != NULL ? pid : me, 1) == -1 ||
+		    setenv("LISTEN_FDS", listeners, 1) == -1 ||
+		    (value != NULL && setenv("TEST_FD", value, 1) == -1))
+			_exit(99);
+		fd = serve_inherited("TEST_FD");
+		if (fd == -1)
+			_exit(98);
+		_exit(fcntl(fd, F_GETFD) == FD_CLOEXEC ? fd : 97);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WEXITSTATUS(status);
+}
+
+static void
+a_descriptor_is_inherited_from_who_started_us_alone(void **state)
+{
+	int fd = dup2(STDERR_FILENO, 60);
+
+	(void)state;
+	assert_int_equal(fd, 60);
+	assert_int_equal(inherits(NULL, "1", "60"), 60);
+	assert_int_equal(inherits("1", "1", "60"), 98);
+	assert_int_equal(inherits(NULL, "0", "60"), 98);
+	assert_int_equal(inherits(NULL, "1", NULL), 98);
+	assert_int_equal(inherits(NULL, "1", ""), 98);
+	assert_int_equal(inherits(NULL, "1", "2"), 98);
+	assert_int_equal(inherits(NULL, "1", "-60"), 98);
+	assert_int_equal(inherits(NULL, "1", "60x"), 98);
+	assert_int_equal(inherits(NULL, "1", "61"), 98);
+	assert_int_equal(inherits(NULL, "1", "99999999999999999999"), 98);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
@@ -447,6 +492,8 @@ main(void)
 		cmocka_unit_test(children_end_with_a_killed_acceptor),
 		cmocka_unit_test(fd_0_may_be_a_socket_or_a_pipe),
 		cmocka_unit_test(the_log_is_no_part_of_the_conversation),
+		cmocka_unit_test(
+		    a_descriptor_is_inherited_from_who_started_us_alone),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
