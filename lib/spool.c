@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "memory.h"
 #include "spool.h"
 
 #define PENDING_MAX	65536	/* bytes collected before they are written */
@@ -149,20 +149,6 @@ add_envelope(const struct spool_file *f, const struct envelope *e,
 
 /* Nobody can write to it, nor make it longer or shorter, nor change that. */
 #define SEALS	(F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL	0x0008U
-#endif
-
-/* Not executable either; kernels before 6.3 do not know that. */
-static int
-new_memory(void)
-{
-	int fd = memfd_create("message",
-	    MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	return fd == -1 && errno == EINVAL ?
-	    memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
-}
 
 int
 spool_in_memory(const struct spool_file *f, const struct envelope *e)
@@ -175,7 +161,7 @@ spool_in_memory(const struct spool_file *f, const struct envelope *e)
 		return -1;
 	}
 	buf_add(&all, buf_str(&f->pending), f->pending.len);
-	if (add_envelope(f, e, &all) == 0 && (fd = new_memory()) != -1 &&
+	if (add_envelope(f, e, &all) == 0 && (fd = memory_new("message")) != -1 &&
 	    (write(fd, all.data, all.len) != (ssize_t)all.len ||
 	    fcntl(fd, F_ADD_SEALS, SEALS) == -1)) {
 		saved = errno;
