@@ -37,12 +37,16 @@ struct sockets {
 	unsigned n;
 };
 
+/* Which end of the table of known mailboxes (lib/known) a program gets. */
+enum known_end { KNOWN_NOT, KNOWN_READER, KNOWN_WRITER, KNOWN_ENDS };
+
 #define RENEW_OLD	4	/* programs that let their last sessions end */
 
 struct service {
 	const char *name;
 	enum seam_user user;	/* as whom it runs where there are walls */
 	bool	 jailed;	/* it shuts itself inside run/net */
+	enum known_end known;
 	unsigned stop_order;	/* stopped in rising order, equals together */
 	bool	 only_with_sockets;	/* without, there is nothing to do */
 	struct sockets sockets;
@@ -110,6 +114,7 @@ void	sockets_close(struct service *, unsigned n);
 struct launchpad {
 	const struct config *cfg;	/* borrowed */
 	int	 life;		/* of dirs_wait_for_others() */
+	int	 known[KNOWN_ENDS];	/* owned; 0: none */
 	char	**environment;	/* owned */
 };
 

@@ -19,6 +19,7 @@
 
 #include "admin.h"
 #include "deadline.h"
+#include "known.h"
 #include "log.h"
 #include "wake.h"
 
@@ -28,7 +29,7 @@
  */
 static struct service services[] = {
 	{ .name = "smtpd", .user = SEAM_NET, .jailed = true,
-	    .stop_order = 0, .only_with_sockets = true },
+	    .known = KNOWN_READER, .stop_order = 0, .only_with_sockets = true },
 	{ .name = "pop3d", .user = SEAM_NET, .jailed = true,
 	    .stop_order = 0, .only_with_sockets = true },
 	{ .name = "tlsd", .user = SEAM_NET, .jailed = true, .stop_order = 0 },
@@ -38,7 +39,8 @@ static struct service services[] = {
 	{ .name = "launch", .user = SEAM_ROOT, .stop_order = 3 },
 	{ .name = "authd", .user = SEAM_AUTH, .stop_order = 4 },
 	{ .name = "keyd", .user = SEAM_ROOT, .stop_order = 4 },
-	{ .name = "resolve", .user = SEAM_LOOKUP, .stop_order = 4 },
+	{ .name = "resolve", .user = SEAM_LOOKUP, .known = KNOWN_WRITER,
+	    .stop_order = 4 },
 };
 #define NSERVICES	((unsigned)(sizeof(services) / sizeof(services[0])))
 
@@ -223,6 +225,16 @@ supervise(struct launchpad *l, int wake)
 	return r;
 }
 
+/* Without it each recipient is a question, that is all. */
+static void
+make_known(struct launchpad *l)
+{
+	if (known_make(&l->known[KNOWN_WRITER], &l->known[KNOWN_READER]) == 0)
+		return;
+	log_errno(NULL, "no-known-table");
+	l->known[KNOWN_WRITER] = l->known[KNOWN_READER] = 0;
+}
+
 int
 run(int argc, char *argv[])
 {
@@ -250,6 +262,7 @@ run(int argc, char *argv[])
 		return 0;
 	r = sockets_open(cfg, services, NSERVICES);
 	if (r == 0) {
+		make_known(&l);
 		service_environment(&l);
 		r = supervise(&l, wake);
 	}

@@ -17,6 +17,7 @@
 
 #include "admin.h"
 #include "deadline.h"
+#include "known.h"
 #include "log.h"
 #include "privdrop.h"
 #include "wake.h"
@@ -34,10 +35,10 @@ static const char *const passed_on[] = {
 void
 service_environment(struct launchpad *l)
 {
-	size_t n = 0, room = sizeof(passed_on) / sizeof(passed_on[0]) + 7;
+	size_t n = 0, room = sizeof(passed_on) / sizeof(passed_on[0]) + 8;
 	struct buf b = BUF_INIT;
 
-	/* Four more entries, for the descriptors, are filled in by the child. */
+	/* Five more entries, for the descriptors, are filled in by the child. */
 	l->environment = xcalloc(room, sizeof(char *));
 	l->environment[n++] = xstrdup("PATH=/usr/bin:/bin");
 	if (!l->cfg->as_root)
@@ -53,7 +54,7 @@ service_environment(struct launchpad *l)
 }
 
 static void
-add_listen_variables(const struct service *s, char **environment)
+add_variables(const struct service *s, bool known, char **environment)
 {
 	struct buf b = BUF_INIT;
 	size_t n = 0;
@@ -69,30 +70,39 @@ add_listen_variables(const struct service *s, char **environment)
 		buf_addf(&b, "%s%s", i > 0 ? ":" : "", s->sockets.name[i]);
 	environment[n++] = buf_detach(&b);
 	buf_addf(&b, "FACTEUR_RENEW=%u", FIRST_FD + s->sockets.n + 1);
+	environment[n++] = buf_detach(&b);
+	if (!known)
+		return;
+	buf_addf(&b, KNOWN_VARIABLE "=%u", FIRST_FD + s->sockets.n + 2);
 	environment[n] = buf_detach(&b);
 }
 
 /*
- * Puts the listeners at 3, 4, ..., behind them the sign of life and the pipe
- * that asks for a successor; all survive exec, everything else does not.
- * *report moves out of the way.
+ * Puts the listeners at 3, 4, ..., behind them the sign of life, the pipe that
+ * asks for a successor and, for whom it is (not 0), the table of known
+ * mailboxes; all survive exec, everything else does not.  *report moves out of
+ * the way.
  */
 static int
-place_descriptors(const struct service *s, int life, int renew, int *report)
+place_descriptors(const struct service *s, int life, int renew, int known,
+    int *report)
 {
-	int spare[SERVE_LISTENERS + 2], null, n = (int)s->sockets.n;
+	int fd[SERVE_LISTENERS + 3], null, n = 0;
 
+	for (unsigned i = 0; i < s->sockets.n; i++)
+		fd[n++] = s->sockets.fd[i];
+	fd[n++] = life;
+	fd[n++] = renew;
+	if (known != 0)
+		fd[n++] = known;
 	*report = fcntl(*report, F_DUPFD_CLOEXEC, SPARE_FD);
 	if (*report == -1)
 		return -1;
-	for (int i = 0; i <= n + 1; i++) {
-		spare[i] = fcntl(i < n ? s->sockets.fd[i] :
-		    i == n ? life : renew, F_DUPFD_CLOEXEC, SPARE_FD);
-		if (spare[i] == -1)
+	for (int i = 0; i < n; i++)
+		if ((fd[i] = fcntl(fd[i], F_DUPFD_CLOEXEC, SPARE_FD)) == -1)
 			return -1;
-	}
-	for (int i = 0; i <= n + 1; i++)
-		if (dup2(spare[i], FIRST_FD + i) == -1)
+	for (int i = 0; i < n; i++)
+		if (dup2(fd[i], FIRST_FD + i) == -1)
 			return -1;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	/* Our stdout says `ready` and nothing else. */
@@ -123,12 +133,13 @@ be_program(const struct service *s, const struct launchpad *l, pid_t parent,
     int renew, int report)
 {
 	const char *path = program_path(s->name);
+	const int known = l->known[s->known];
 	char *argv[4];
 
 	wake_child();
 	/* Its own group: a terminal's ^C is for the supervisor alone. */
 	(void)setpgid(0, 0);
-	if (place_descriptors(s, l->life, renew, &report) == 0 &&
+	if (place_descriptors(s, l->life, renew, known, &report) == 0 &&
 	    become_user(s, l->cfg) == 0) {
 		/* The kernel forgets this wish with a change of uid. */
 		if (wake_with_parent(parent) == -1)
@@ -137,7 +148,7 @@ be_program(const struct service *s, const struct launchpad *l, pid_t parent,
 		argv[1] = xstrdup("-C");
 		argv[2] = xstrdup(l->cfg->confdir);
 		argv[3] = NULL;
-		add_listen_variables(s, l->environment);
+		add_variables(s, known != 0, l->environment);
 		(void)execve(path, argv, l->environment);
 	}
 	if (write(report, &errno, sizeof(errno)) == -1)

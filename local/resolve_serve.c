@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "known.h"
 #include "log.h"
 #include "peer.h"
 #include "resolve.h"
@@ -34,6 +35,7 @@ struct server {
 	struct loop *loop;
 	struct resolver resolver;
 	struct who_cache who;
+	struct known known;
 	struct listener {
 		struct watch watch;	/* first */
 		struct server *server;
@@ -55,15 +57,19 @@ static void
 client_frame(struct peer *p, struct ctl *c)
 {
 	struct server *s = ((struct client *)p)->server;
+	const char *address = ctl_get(c, "address");
+	const bool exact = ctl_yes(c, "exact");
 	struct route route = ROUTE_INIT;
 	struct buf b = BUF_INIT;
 
-	if (!ctl_is(c, "resolve") || ctl_get(c, "address") == NULL) {
+	if (!ctl_is(c, "resolve") || address == NULL) {
 		peer_close(p, "unknown request");
 		return;
 	}
-	resolve_address(&s->resolver, ctl_get(c, "address"),
-	    ctl_yes(c, "exact"), &route);
+	resolve_address(&s->resolver, address, exact, &route);
+	/* The front never says exact; an alias may have the same name. */
+	if (route.kind == ROUTE_MAILBOX && !exact)
+		known_tell(&s->known, address, route.box.until);
 	route_write(&route, &b);
 	peer_send(p, &b, -1);
 	route_reset(&route);
@@ -201,6 +207,7 @@ resolve_serve(const struct config *cfg)
 	}
 	raise_limit();
 	server_init(&s, cfg);
+	known_map(&s.known, serve_inherited(KNOWN_VARIABLE), true);
 	for (int i = 0; i < n; i++) {
 		s.listeners[i].watch.fd = fd[i];
 		s.listeners[i].watch.ready = listener_ready;

@@ -111,6 +111,7 @@ main(int argc, char *argv[])
 	tzset();	/* the time zone is a file; no session opens one */
 	d.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
+	known_map(&d.known, serve_inherited(KNOWN_VARIABLE), false);
 	if (!(d.role->flags & R_LOCAL))
 		(void)tls_able(&d);
 	status = serve(&d);

@@ -5,7 +5,7 @@
  *   verbs.c    the verb table, the small verbs, EHLO
  *   args.c     the arguments of MAIL and RCPT
  *   txn.c      MAIL and RCPT: may this sender, may this recipient?
- *   route.c    asking resolve
+ *   route.c    asking resolve, which lib/known saves for a mailbox just named
  *   data.c     DATA: from the wire to inject
  *   handoff.c  the conversation with inject
  *   auth.c     AUTH
@@ -25,6 +25,7 @@
 #include "buf.h"
 #include "config.h"
 #include "envelope.h"
+#include "known.h"
 #include "serve.h"
 #include "stream.h"
 
@@ -56,6 +57,7 @@ struct smtpd {
 	const struct config *cfg;	/* borrowed */
 	const struct role *role;	/* borrowed; without a listener's */
 	bool	 tls_able;		/* tlsd has a certificate */
+	struct known known;		/* mailboxes resolve has just named */
 };
 
 /* ---- one transaction ---- */

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "address.h"
+#include "deadline.h"
 #include "log.h"
 #include "smtpd.h"
 
@@ -140,7 +141,10 @@ refuse(struct session *s, const char *to, int code, const char *enh,
 		reply(s, code, enh, "%s", text);
 }
 
-/* Asks resolve and decides; false: the refusal was written. */
+/*
+ * Asks resolve, unless it has just called this address a mailbox, and decides;
+ * false: the refusal was written.
+ */
 static bool
 is_welcome(struct session *s, struct rcpt *rcpt)
 {
@@ -151,6 +155,9 @@ is_welcome(struct session *s, struct rcpt *rcpt)
 
 	if (s->role->flags & R_LOCAL)
 		return true;		/* queue will find the way */
+	rcpt->mailbox = known_has(&s->smtpd->known, addr, now_ms());
+	if (rcpt->mailbox)
+		return true;
 	route_init(&r);
 	route_ask(s, addr, &r);
 	rcpt->mailbox = r.kind == ROUTE_MAILBOX;

@@ -206,6 +206,26 @@ for p in smtpd tlsd pop3d; do
 	is "$p is in its jail, and so are those that wait for a client" \
 	    "$(cat $T/roots)" $W/run/net
 done
+# The table of known mailboxes: whose mapping is it, what may it do, may it
+# ever be more; and who holds a descriptor of it?
+table() {
+	for program in smtpd tlsd pop3d inject queue remote resolve keyd authd \
+	    launch; do
+		for pid in $(pids $program); do
+			sed -n 's/^[^ ]* \([^ ]*\) .*memfd:known.*/\1/p' \
+			    "/proc/$pid/maps" | sed "s/^/$program /"
+			ls -l "/proc/$pid/fd" | sed -n \
+			    "s/.*memfd:known.*/$program has a descriptor/p"
+		done
+	done
+}
+is "smtpd reads the table of known mailboxes, resolve alone writes it" \
+    "$(table)" "smtpd r--s
+resolve rw-s"
+flags=$(sed -n '/memfd:known/,/VmFlags/s/^VmFlags://p' \
+    "/proc/$(pids smtpd)/smaps")
+is "and smtpd's mapping can never be made writable" \
+    "$(echo $flags | tr ' ' '\n' | grep -cx -e rd -e mw)" 1
 modes() {
 	stat -c '%a %U:%G %n' $W/run $W/run/net $W/run/net/* $W/run/inject \
 	    $W/run/launch $W/run/remote $W/run/control $W/run/notice \

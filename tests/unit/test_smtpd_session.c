@@ -414,6 +414,44 @@ resolve_may_restart_once_between_two_questions(void **state)
 }
 
 static void
+a_mailbox_that_is_known_is_not_asked_for(void **state)
+{
+	static const char *const others[] = { "RCPT TO:<jean-bob@emc.fr>",
+	    "RCPT TO:<billy+spam@yahoo.co.uk>", "RCPT TO:<team@yahoo.co.uk>" };
+	struct known resolve;
+	struct client c;
+	int writer, reader;
+	unsigned asked;
+
+	(void)state;
+	assert_int_equal(known_make(&writer, &reader), 0);
+	known_map(&resolve, writer, true);
+	client_prepare(&c, "lmtp", "192.0.2.7");
+	known_map(&c.smtpd.known, reader, false);
+	asked = fake.asked;
+	known_tell(&resolve, "billy@yahoo.co.uk", now_ms() + 60000);
+	assert_int_equal(ask(&c, "RCPT TO:<billy@yahoo.co.uk>"), 250);
+	assert_int_equal(ask(&c, "RCPT TO:<billy@Yahoo.CO.UK>"), 250);
+	assert_int_equal(fake.asked, asked);
+	/* Each other, and he when his time is over, is a question. */
+	assert_int_equal(ask(&c, others[0]), 250);
+	assert_int_equal(fake.asked, asked + 1);
+	known_tell(&resolve, "billy@yahoo.co.uk", now_ms());
+	assert_int_equal(ask(&c, "RCPT TO:<billy@yahoo.co.uk>"), 250);
+	assert_int_equal(fake.asked, asked + 2);
+	client_end(&c);
+	client_prepare(&c, "smtp", "192.0.2.7");
+	c.smtpd.known = resolve;
+	known_tell(&resolve, "billy@yahoo.co.uk", now_ms() + 60000);
+	asked = fake.asked;
+	assert_int_equal(ask(&c, others[1]), 250);
+	assert_int_equal(ask(&c, others[2]), 250);
+	assert_int_equal(ask(&c, "RCPT TO:<nobody@yahoo.co.uk>"), 550);
+	assert_int_equal(fake.asked, asked + 3);
+	client_end(&c);
+}
+
+static void
 there_are_so_many_recipients_and_no_more(void **state)
 {
 	struct client c;
@@ -526,6 +564,7 @@ main(void)
 		cmocka_unit_test(a_reply_of_resolve_cannot_break_ours),
 		cmocka_unit_test(
 		    resolve_may_restart_once_between_two_questions),
+		cmocka_unit_test(a_mailbox_that_is_known_is_not_asked_for),
 		cmocka_unit_test(there_are_so_many_recipients_and_no_more),
 		cmocka_unit_test(mistakes_get_slow_and_then_the_door),
 		cmocka_unit_test(
