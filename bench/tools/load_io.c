@@ -13,6 +13,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +106,10 @@ io_starttls(struct session *s)
 	return io_handshake(s);
 }
 
-/* 0: OpenSSL wants to wait, and for what is now in the epoll; -1: lost. */
+/*
+ * 0: OpenSSL wants to wait, and for what is now in the epoll; -1: lost.  What
+ * another session has left in its queue of errors would be taken for r's.
+ */
 static int
 tls_wait(struct session *s, int r)
 {
@@ -124,8 +128,10 @@ tls_wait(struct session *s, int r)
 int
 io_handshake(struct session *s)
 {
-	int r = SSL_do_handshake(s->ssl);
+	int r;
 
+	ERR_clear_error();
+	r = SSL_do_handshake(s->ssl);
 	return r == 1 ? 1 : tls_wait(s, r);
 }
 
@@ -160,6 +166,7 @@ put_some(struct session *s, const char *p, size_t n)
 	ssize_t r;
 
 	if (s->ssl != NULL) {
+		ERR_clear_error();
 		r = SSL_write(s->ssl, p, (int)n);
 		return r > 0 ? r : tls_wait(s, (int)r);
 	}
@@ -198,6 +205,7 @@ io_fill(struct session *s)
 	if (room == 0)
 		return -1;	/* no server talks that much */
 	if (s->ssl != NULL) {
+		ERR_clear_error();
 		r = SSL_read(s->ssl, s->in + s->inlen, (int)room);
 		if (r <= 0)
 			return tls_wait(s, (int)r);
