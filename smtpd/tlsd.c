@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "known.h"
 #include "log.h"
 #include "privdrop.h"
 #include "sandbox.h"
@@ -81,6 +82,7 @@ main(int argc, char *argv[])
 	tzset();	/* the time zone is a file; no child opens one */
 	t.cfg = t.smtpd.cfg = cfg = config_or_die(confdir);
 	seams_init(cfg);
+	known_map(&t.smtpd.known, serve_inherited(KNOWN_VARIABLE), false);
 	/* one for each session, and room for those that are just ending */
 	how.max = (unsigned)(cfg->connections + SPARE);
 	tls_identity_init(&t.tls, cfg);

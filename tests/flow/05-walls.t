@@ -212,20 +212,24 @@ table() {
 	for program in smtpd tlsd pop3d inject queue remote resolve keyd authd \
 	    launch; do
 		for pid in $(pids $program); do
-			sed -n 's/^[^ ]* \([^ ]*\) .*memfd:known.*/\1/p' \
-			    "/proc/$pid/maps" | sed "s/^/$program /"
+			sed -n "s/^[^ ]* \([^ ]*\) .*memfd:known.*/$program \1/p" \
+			    "/proc/$pid/maps"
 			ls -l "/proc/$pid/fd" | sed -n \
 			    "s/.*memfd:known.*/$program has a descriptor/p"
 		done
-	done
+	done | sort -u
 }
-is "smtpd reads the table of known mailboxes, resolve alone writes it" \
-    "$(table)" "smtpd r--s
-resolve rw-s"
-flags=$(sed -n '/memfd:known/,/VmFlags/s/^VmFlags://p' \
-    "/proc/$(pids smtpd)/smaps")
-is "and smtpd's mapping can never be made writable" \
-    "$(echo $flags | tr ' ' '\n' | grep -cx -e rd -e mw)" 1
+is "smtpd and tlsd read the table of known mailboxes, resolve alone writes it" \
+    "$(table)" "resolve rw-s
+smtpd r--s
+tlsd r--s"
+for p in smtpd tlsd; do
+	for pid in $(pids $p); do
+		sed -n '/memfd:known/,/VmFlags/s/^VmFlags://p' \
+		    "/proc/$pid/smaps"
+	done | tr ' ' '\n' | grep -x -e rd -e mw | sort -u >$T/flags
+	is "and $p's mapping can never be made writable" "$(cat $T/flags)" rd
+done
 modes() {
 	stat -c '%a %U:%G %n' $W/run $W/run/net $W/run/net/* $W/run/inject \
 	    $W/run/launch $W/run/remote $W/run/control $W/run/notice \
