@@ -27,9 +27,10 @@ static const char *const one[] = { LOCAL, NULL };
 static const char *const two[] = { LOCAL, FAR, NULL };
 static const char *const three[] = { LOCAL, FAR, REFUSED, NULL };
 
-static unsigned kills, by_program[9];
-static const char *const programs[9] = { "smtpd", "inject", "queue", "launch",
-    "remote", "resolve", "authd", "tlsd", NULL };
+static const char *const programs[] = { "smtpd", "inject", "queue", "launch",
+    "remote", "resolve", "authd" };
+#define NPROGRAMS	(sizeof(programs) / sizeof(programs[0]))
+static unsigned kills, by_program[NPROGRAMS];
 
 /* Into the mailbox while its sender waits, or through the queue. */
 static bool
@@ -99,9 +100,9 @@ program_number(pid_t pid)
 	    memmem(text, (size_t)n, S.conf, strlen(S.conf) + 1) == NULL)
 		return -1;
 	name = strrchr(text, '/') != NULL ? strrchr(text, '/') + 1 : text;
-	for (int i = 0; programs[i] != NULL; i++)
+	for (size_t i = 0; i < NPROGRAMS; i++)
 		if (strcmp(name, programs[i]) == 0)
-			return i;
+			return (int)i;
 	return -1;
 }
 
@@ -124,7 +125,7 @@ kill_one(void)
 	}
 	if (dir != NULL)
 		(void)closedir(dir);
-	want = (int)(random() % 7);
+	want = (int)(random() % (long)NPROGRAMS);
 	for (unsigned i = 0; i < n; i++)
 		same += number[i] == want;
 	if (same == 0)
@@ -257,7 +258,7 @@ suite_load(void)
 		run_round(r, n, 12);
 	len = snprintf(what, sizeof(what), "killed at random under load, "
 	    "seed %lu, %u kills", O.seed, kills);
-	for (int i = 0; programs[i] != NULL && len > 0 &&
+	for (size_t i = 0; i < NPROGRAMS && len > 0 &&
 	    (size_t)len < sizeof(what); i++)
 		len += snprintf(what + len, sizeof(what) - (size_t)len,
 		    ", %s %u", programs[i], by_program[i]);

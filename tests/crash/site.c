@@ -259,23 +259,34 @@ start_plain(const struct start *s)
 	return pid;
 }
 
-/* The queue manager answers: then the others, started earlier, do. */
+/*
+ * Asks the queue manager; true: it has answered.  It has hung up as well when
+ * this returns, so that no call of its own for us is counted as one for a
+ * message.
+ */
 static bool
-is_at_work(void)
+ask(const char *verb, const char *key, const char *value)
 {
 	struct buf line = BUF_INIT, b = BUF_INIT;
 	struct stream s;
 	struct ctl c;
+	int64_t deadline = deadline_in(20);
 	int fd = ctl_connect(site_path("run/control"));
+	const char *more;
 	bool ok;
 
 	if (fd == -1)
 		return false;
 	stream_init(&s, fd, fd);
-	ctl_begin(&b, "status");
+	ctl_begin(&b, verb);
+	if (key != NULL)
+		ctl_add(&b, key, value);
 	ctl_end(&b);
 	ctl_send(&s, &b);
-	ok = ctl_read(&s, &line, &c, deadline_in(20)) == 1;
+	ok = ctl_read(&s, &line, &c, deadline) == 1;
+	(void)shutdown(fd, SHUT_WR);
+	for (ssize_t n; (n = stream_peek(&s, &more, deadline)) > 0;)
+		stream_consume(&s, (size_t)n);
 	stream_release(&s);
 	buf_release(&line);
 	buf_release(&b);
@@ -310,7 +321,8 @@ site_start(bool traced)
 	(void)close(s.err);
 	for (int i = 0; i < 3; i++)
 		free(argv[i]);
-	return strcmp(said, "ready\n") == 0 && is_at_work();
+	/* The queue manager answers: then the others, started earlier, do. */
+	return strcmp(said, "ready\n") == 0 && ask("status", NULL, NULL);
 }
 
 static void
@@ -357,20 +369,5 @@ site_stop(void)
 void
 site_push(void)
 {
-	struct buf line = BUF_INIT, b = BUF_INIT;
-	struct stream s;
-	struct ctl c;
-	int fd = ctl_connect(site_path("run/control"));
-
-	if (fd == -1)
-		return;
-	stream_init(&s, fd, fd);
-	ctl_begin(&b, "retry");
-	ctl_add(&b, "all", "yes");
-	ctl_end(&b);
-	ctl_send(&s, &b);
-	(void)!ctl_read(&s, &line, &c, deadline_in(5));
-	stream_release(&s);
-	buf_release(&line);
-	buf_release(&b);
+	(void)ask("retry", "all", "yes");
 }

@@ -146,8 +146,13 @@ walk(const struct rule *r, bool direct)
 	if (answer == NOT_NOW && r->tamper == T_KILL &&
 	    strcmp(r->program, "inject") == 0)
 		answer = LOST;
-	/* Its whole way, while the rule holds. */
-	(void)settle(answer == ACKED ? "A" : "-", &a, direct, deadline);
+	/*
+	 * Its whole way, while the rule holds.  A mutant's may begin after the
+	 * answer: then neither the queue nor the mailbox has it yet.
+	 */
+	while (!settle(answer == ACKED ? "A" : "-", &a, direct, deadline) &&
+	    !trace_fired(&S.trace) && now_ms() < deadline)
+		(void)site_changed(QUIET_MS);
 	fired = trace_fired(&S.trace);
 	if (!fired && answer != ACKED)
 		bad("nothing was wrong, and it was not accepted");
