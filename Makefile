@@ -38,7 +38,10 @@ ifneq ($(wildcard /usr/include/security/pam_appl.h),)
 CPPFLAGS += -DHAVE_PAM
 PAM     = -lpam
 endif
-LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz -lbsd -lmd $(PAM)
+# libbsd and libmd go into the programs, where they can: each library that is
+# mapped is paid for at each fork, and there are two for a stranger with TLS
+BSD    := $(if $(filter /%,$(shell $(CC) -print-file-name=libbsd.a)),-l:libbsd.a -l:libmd.a,-lbsd -lmd)
+LIBS    = -Wl,--as-needed -lssl -lcrypto -lresolv -lcrypt -lz $(BSD) $(PAM)
 
 FOLDERS = smtpd queue remote local pop3d auth admin
 lib_src    := $(wildcard lib/*.c)
