@@ -1,7 +1,7 @@
 /*
- * inject_session.c - one client of inject: INTERNALS 2.2.  Many transactions
- * may follow each other; a frame that is malformed or out of place closes the
- * connection, and nothing has happened.
+ * inject_session.c - one client of inject: INTERNALS 2.2.  A connection carries
+ * one message; a frame that is malformed or out of place closes it, and nothing
+ * has happened.
  *
  * Runs in a worker of inject, as facteur-queue.  The client is smtpd (a
  * stranger's bytes), the queue, or anyone on this host.
@@ -187,9 +187,7 @@ do_end(struct session *s, const struct ctl *c)
 	ctl_end(&out);
 	ctl_send(&s->stream, &out);
 	buf_release(&out);
-	inject_txn_reset(&s->txn);
-	s->phase = IDLE;
-	return GO_ON;
+	return CLOSE;
 }
 
 static const struct verb {

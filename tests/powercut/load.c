@@ -211,23 +211,30 @@ expect_frame(struct stream *s, const char *verb)
 	buf_release(&line);
 }
 
+/* A connection for each message (INTERNALS 2.2). */
 static void
-send_frames(struct stream *s, const struct mail *m)
+send_frames(const struct mail *m)
 {
+	struct stream s;
 	char len[32];
 	const char *to;
 	unsigned i = 0;
+	int fd = ctl_connect(inject);
 
-	add_frame(s, "message", "sender", "load@cut.test");
+	if (fd == -1)
+		err(1, "%s", inject);
+	stream_init(&s, fd, fd);
+	add_frame(&s, "message", "sender", "load@cut.test");
 	while ((to = recipient(m->to, &i)) != NULL)
-		add_frame(s, "rcpt", "to", to);
-	add_frame(s, "go", NULL, NULL);
-	expect_frame(s, "ready");
+		add_frame(&s, "rcpt", "to", to);
+	add_frame(&s, "go", NULL, NULL);
+	expect_frame(&s, "ready");
 	(void)snprintf(len, sizeof(len), "%zu", m->text.len);
-	add_frame(s, "data", "len", len);
-	stream_write(s, m->text.data, m->text.len);
-	add_frame(s, "end", NULL, NULL);
-	expect_frame(s, "ok");
+	add_frame(&s, "data", "len", len);
+	stream_write(&s, m->text.data, m->text.len);
+	add_frame(&s, "end", NULL, NULL);
+	expect_frame(&s, "ok");
+	stream_release(&s);
 }
 
 /* ---- clients ---- */
@@ -238,12 +245,11 @@ client(unsigned first, unsigned step, unsigned count)
 	bool by_smtp = smtp != NULL && first % 2 == 0;
 	struct mail m = { .text = BUF_INIT };
 	struct stream s;
-	int fd = by_smtp ? connect_smtp() : ctl_connect(inject);
 
-	if (fd == -1)
-		err(1, "%s", inject);
-	stream_init(&s, fd, fd);
 	if (by_smtp) {
+		int fd = connect_smtp();
+
+		stream_init(&s, fd, fd);
 		expect(&s, '2');
 		stream_puts(&s, "EHLO load.cut.test\r\n");
 		expect(&s, '2');
@@ -253,11 +259,12 @@ client(unsigned first, unsigned step, unsigned count)
 		if (by_smtp)
 			send_smtp(&s, &m);
 		else
-			send_frames(&s, &m);
+			send_frames(&m);
 		acknowledged(&m);
 	}
 	buf_release(&m.text);
-	stream_release(&s);
+	if (by_smtp)
+		stream_release(&s);
 }
 
 static int
