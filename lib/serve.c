@@ -273,10 +273,6 @@ session_run(const struct serve *s, const struct listener *l, int fd,
 	/* A client that has gone already is the session's business. */
 	if (l->tcp && tune_tcp(fd) == -1 && errno != EINVAL)
 		log_errno(NULL, "setsockopt socket=%s", l->name);
-	c.local.len = sizeof(c.local.ss);
-	if (getsockname(fd, (struct sockaddr *)&c.local.ss,
-	    &c.local.len) == -1)
-		c.local.ss.ss_family = AF_UNIX;
 	return s->session(fd, &c, s->arg);
 }
 
@@ -301,14 +297,12 @@ from_environ(const char *ip, const char *port, struct netaddr *out)
 static void
 fill_from_environ(struct serve_conn *c)
 {
-	c->peer.ss.ss_family = c->local.ss.ss_family = AF_UNIX;
-	c->peer.len = c->local.len = sizeof(sa_family_t);
+	c->peer.ss.ss_family = AF_UNIX;
+	c->peer.len = sizeof(sa_family_t);
 	if (getenv("PROTO") == NULL)
 		return;
 	from_environ("TCP6REMOTEIP", "TCP6REMOTEPORT", &c->peer);
-	from_environ("TCP6LOCALIP", "TCP6LOCALPORT", &c->local);
 	from_environ("TCPREMOTEIP", "TCPREMOTEPORT", &c->peer);
-	from_environ("TCPLOCALIP", "TCPLOCALPORT", &c->local);
 }
 
 /*
@@ -339,14 +333,11 @@ serve_one(const struct serve *s, bool is_socket)
 	struct serve_conn c = { .name = "", .is_socket = is_socket };
 
 	c.peer.len = sizeof(c.peer.ss);
-	c.local.len = sizeof(c.local.ss);
 	if (is_socket && part_stderr() == -1)
 		return -1;
 	if (is_socket && is_tcp(STDIN_FILENO)) {
 		if (getpeername(STDIN_FILENO, (struct sockaddr *)&c.peer.ss,
-		    &c.peer.len) == -1 ||
-		    getsockname(STDIN_FILENO, (struct sockaddr *)&c.local.ss,
-		    &c.local.len) == -1 || tune_tcp(STDIN_FILENO) == -1)
+		    &c.peer.len) == -1 || tune_tcp(STDIN_FILENO) == -1)
 			return -1;
 	} else {
 		fill_from_environ(&c);

@@ -14,7 +14,7 @@
 
 struct serve_conn {
 	const char *name;	/* the listener's name: "smtp", "submission", "inject", ... ; "" when there is none (fd 0); borrowed */
-	struct netaddr peer, local;	/* AF_UNIX when it is neither TCP nor told by the tcp-environ variables */
+	struct netaddr peer;	/* AF_UNIX when it is neither TCP nor told by the tcp-environ variables */
 	bool	is_socket;	/* false: pipe or terminal */
 };
 
