@@ -9,6 +9,8 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,11 +275,18 @@ stream_flush(struct stream *s, int64_t deadline)
 	return 0;
 }
 
-/* Reading goes on to work: the peer may still be in the middle of a word. */
-void
+/*
+ * Reading goes on to work: the peer may still be in the middle of a word.  The
+ * last line, close_notify and the end are one packet, where it is TCP.
+ */
+int
 stream_goodbye(struct stream *s, int64_t deadline)
 {
-	if (!s->broken && stream_flush(s, deadline) == 0 && s->layer != NULL)
+	static const int on = 1;
+	int result;
+
+	(void)setsockopt(s->wfd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	if ((result = stream_flush(s, deadline)) == 0 && s->layer != NULL)
 		s->layer->goodbye(s, deadline);
 	if (shutdown(s->wfd, SHUT_WR) == -1 && errno == ENOTSOCK &&
 	    s->wfd != s->rfd) {
@@ -285,6 +294,7 @@ stream_goodbye(struct stream *s, int64_t deadline)
 		s->wfd = -1;
 	}
 	(void)stream_break(s, EPIPE);
+	return result;
 }
 
 void

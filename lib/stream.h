@@ -97,8 +97,11 @@ int	 stream_send_fd(struct stream *, int fd, const void *, size_t, int64_t deadl
 /* The oldest descriptor received and not yet taken; the caller owns it. -1: none. */
 int	 stream_take_fd(struct stream *);
 
-/* Sends close_notify if TLS, then shuts the writing side down; best effort, at most until the deadline. */
-void	 stream_goodbye(struct stream *, int64_t deadline);
+/*
+ * Sends everything, and close_notify if TLS, then shuts the writing side down;
+ * at most until the deadline.  0, or -1: not all that was written went out.
+ */
+int	 stream_goodbye(struct stream *, int64_t deadline);
 
 /*
  * After that: a close() with unread input becomes a reset, and a reset makes

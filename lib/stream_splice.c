@@ -84,7 +84,7 @@ stream_splice(struct stream *a, struct stream *b, int idle_s, int rest_s)
 		if (up == PUMP_MOVED || up == PUMP_WAIT) {
 			up = pump(a, b, &on[0]);
 			if (up == PUMP_END || up == PUMP_ERROR)
-				stream_goodbye(b, deadline);
+				(void)stream_goodbye(b, deadline);
 		}
 		down = pump(b, a, &on[1]);
 		if (down == PUMP_END)

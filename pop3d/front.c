@@ -214,7 +214,7 @@ front_session(int fd, const struct serve_conn *conn, void *arg)
 	io.write_deadline = l.deadline;
 	if (begin(&l, conn->name == NULL ? "" : conn->name)) {
 		front_talk(&l);
-		stream_goodbye(&io, deadline_in(GOODBYE));
+		(void)stream_goodbye(&io, deadline_in(GOODBYE));
 	}
 	stream_release(&io);
 	buf_release(&l.line);

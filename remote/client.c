@@ -55,7 +55,7 @@ client_quit(struct client *c)
 {
 	if (c->open) {
 		stream_puts(&c->io, "QUIT\r\n");
-		stream_goodbye(&c->io, now_ms());
+		(void)stream_goodbye(&c->io, now_ms());
 	}
 	client_drop(c);
 }

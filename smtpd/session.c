@@ -219,11 +219,10 @@ greet(struct session *s)
 static void
 farewell(struct session *s)
 {
-	int64_t deadline = deadline_in(GOODBYE_WAIT);
-
-	if (s->st.broken || stream_flush(&s->st, deadline) == -1)
+	/* Broken: nobody listens, or it is tlsd's now. */
+	if (s->st.broken ||
+	    stream_goodbye(&s->st, deadline_in(GOODBYE_WAIT)) == -1)
 		return;
-	stream_goodbye(&s->st, deadline);
 	if (s->linger || s->tls != NULL)	/* TLS: his close_notify */
 		stream_linger(&s->st, LINGER_WAIT);
 }

@@ -157,7 +157,7 @@ a_partial_line_at_the_end_is_dropped(void **state)
 	(void)state;
 	pair(&a, &b);
 	say(&b, "QUIT", 4);
-	stream_goodbye(&b, SOON);
+	assert_int_equal(stream_goodbye(&b, SOON), 0);
 	assert_int_equal(stream_line(&a, &line, 100, EOL_CRLF, SOON),
 	    LINE_EOF);
 	assert_string_equal(buf_str(&line), "");

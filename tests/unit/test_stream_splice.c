@@ -102,7 +102,7 @@ a_client_that_half_closes_gets_its_answer(void **state)
 	(void)state;
 	child = relay(&client, &session, 10, 60);
 	stream_puts(&client, "QUIT\r\n");
-	stream_goodbye(&client, SOON);
+	assert_int_equal(stream_goodbye(&client, SOON), 0);
 	assert_hears(&session, "QUIT");
 	assert_int_equal(stream_peek(&session, &p, SOON), 0);
 	say(&session, "+OK bye\r\n", 9);

@@ -17,6 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+
 #include <cmocka.h>
 
 #include "stream_pair.h"
@@ -175,7 +178,7 @@ goodbye_ends_a_pipe_and_release_keeps_errno(void **state)
 	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
 	stream_init(&s, -1, fd[1]);
 	stream_puts(&s, "x");
-	stream_goodbye(&s, SOON);
+	assert_int_equal(stream_goodbye(&s, SOON), 0);
 	assert_int_equal(read(fd[0], &c, 1), 1);
 	assert_int_equal(read(fd[0], &c, 1), 0);
 	errno = EXDEV;
@@ -183,6 +186,48 @@ goodbye_ends_a_pipe_and_release_keeps_errno(void **state)
 	stream_release(&s);
 	assert_int_equal(errno, EXDEV);
 	assert_int_equal(close(fd[0]), 0);
+}
+
+static unsigned
+segments_received(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len),
+	    0);
+	return info.tcpi_segs_in;
+}
+
+/* The last line and the end; with TLS it would be three. */
+static void
+goodbye_is_one_packet(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stream s;
+	unsigned before;
+	char text[8];
+	int fd;
+
+	(void)state;
+	assert_int_equal(bind(l, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&sin, &len), 0);
+	assert_int_equal(connect(peer, (struct sockaddr *)&sin, len), 0);
+	fd = accept4(l, NULL, NULL, SOCK_CLOEXEC);
+	stream_init(&s, fd, fd);
+	before = segments_received(peer);
+	stream_puts(&s, "221\r\n");
+	assert_int_equal(stream_goodbye(&s, SOON), 0);
+	assert_int_equal(recv(peer, text, sizeof(text), MSG_WAITALL), 5);
+	assert_int_equal(segments_received(peer), before + 1);
+	stream_release(&s);
+	(void)close(peer);
+	(void)close(l);
 }
 
 /* ---- descriptors ---- */
@@ -334,6 +379,7 @@ main(void)
 		cmocka_unit_test(a_lot_arrives_whole_through_a_blocking_pipe),
 		cmocka_unit_test(a_full_blocking_pipe_times_out),
 		cmocka_unit_test(goodbye_ends_a_pipe_and_release_keeps_errno),
+		cmocka_unit_test(goodbye_is_one_packet),
 		cmocka_unit_test(a_descriptor_travels_with_its_frame),
 		cmocka_unit_test(unasked_descriptors_are_closed),
 	};

@@ -187,7 +187,7 @@ client_of_echo(struct stream *s)
 	if (stream_peek(s, &p, SOON) != 0)
 		return 3;
 	buf_release(&line);
-	stream_goodbye(s, SOON);
+	assert_int_equal(stream_goodbye(s, SOON), 0);
 	stream_release(s);
 	return 0;
 }
@@ -235,7 +235,7 @@ lines_go_through_tls_until_goodbye(void **state)
 	assert_int_equal(stream_line(&s, &line, 100, EOL_CRLF, SOON), LINE_OK);
 	assert_false(stream_pending(&s));
 	stream_printf(&s, "%s\r\n", line.data);
-	stream_goodbye(&s, SOON);
+	assert_int_equal(stream_goodbye(&s, SOON), 0);
 	assert_int_equal(stream_line(&s, &line, 100, EOL_CRLF, SOON),
 	    LINE_EOF);
 	assert_succeeded(child);
@@ -258,7 +258,7 @@ client_that_sends_a_lot(struct stream *s)
 			block[i] = (char)((at + i) % 251);
 		stream_write(s, block, n);
 	}
-	stream_goodbye(s, SOON);
+	assert_int_equal(stream_goodbye(s, SOON), 0);
 	stream_release(s);
 	return 0;
 }
@@ -377,7 +377,7 @@ after_a_failed_handshake_nothing_passes(void **state)
 	assert_int_equal(stream_tls_accept(&a, server, SOON), -1);
 	assert_int_equal(errno, EPROTO);
 	assert_dead(&a);
-	stream_goodbye(&a, SOON);
+	assert_int_equal(stream_goodbye(&a, SOON), -1);
 	assert_true(stream_peek(&b, &p, SOON) >= 8);
 	assert_memory_equal(p, "220 go\r\n", 8);
 	stream_release(&a);
@@ -410,7 +410,7 @@ a_peer_that_leaves_ends_the_handshake(void **state)
 
 	(void)state;
 	pair(&a, &b);
-	stream_goodbye(&b, SOON);
+	assert_int_equal(stream_goodbye(&b, SOON), 0);
 	assert_int_equal(stream_tls_accept(&a, server, SOON), -1);
 	assert_int_equal(errno, ECONNRESET);
 	assert_dead(&a);
@@ -462,7 +462,7 @@ front(struct stream *session_end)
 		return 1;
 	if (stream_splice(&a, session_end, 20, 20) == -1)
 		return 2;
-	stream_goodbye(&a, SOON);
+	assert_int_equal(stream_goodbye(&a, SOON), 0);
 	stream_release(&a);
 	stream_release(session_end);
 	return waitpid(child, &status, 0) != child || status != 0;
