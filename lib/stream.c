@@ -24,6 +24,7 @@
 #define STREAM_OUT	65535	/* bytes collected at most; with NUL 64 KiB */
 #define OUT_KEEP	16384	/* of them kept allocated while idle */
 #define WRITE_SECONDS	300	/* for a full buffer, when nobody said */
+#define QUIET_MS	1000		/* then memory is given back */
 #define LINGER_MAX	(256 * 1024)
 
 void
@@ -140,6 +141,22 @@ flush_before_wait(struct stream *s, int64_t deadline)
 	return 0;
 }
 
+/* A layer gives memory back when its peer is quiet, not in the middle of work. */
+static int
+wait_for_peer(struct stream *s, short want, int64_t deadline)
+{
+	int64_t quiet;
+
+	if (s->layer != NULL && (quiet = now_ms() + QUIET_MS) < deadline) {
+		if (stream_wait(s, want, quiet) == 0)
+			return 0;
+		if (errno != ETIMEDOUT)
+			return -1;
+		s->layer->rest();
+	}
+	return stream_wait(s, want, deadline);
+}
+
 /*
  * Fills the empty input buffer. 1, 0 at the end, -1 with errno.  Who has
  * something to say waits for the answer at once: a read before that would
@@ -153,13 +170,13 @@ fill(struct stream *s, int64_t deadline)
 
 	if (s->out.len > 0 && !stream_pending(s) &&
 	    (flush_before_wait(s, deadline) == -1 ||
-	    stream_wait(s, POLLIN, deadline) == -1))
+	    wait_for_peer(s, POLLIN, deadline) == -1))
 		return -1;
 	while ((got = stream_try_fill(s, &want)) == -1) {
 		if (!would_block())
 			return -1;
 		if (flush_before_wait(s, deadline) == -1 ||
-		    stream_wait(s, want, deadline) == -1)
+		    wait_for_peer(s, want, deadline) == -1)
 			return -1;
 	}
 	return got > 0;

@@ -25,6 +25,7 @@ struct stream_layer {
 		    short *want_out);
 	bool	(*pending)(const struct stream *);	/* read, but not handed out */
 	void	(*goodbye)(struct stream *, int64_t deadline);
+	void	(*rest)(void);				/* nothing comes for a while */
 	void	(*release)(struct stream *);	/* frees what it has */
 };
 

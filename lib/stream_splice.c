@@ -80,6 +80,8 @@ stream_splice(struct stream *a, struct stream *b, int idle_s, int rest_s)
 
 	if (stream_flush(a, deadline) == -1 || stream_flush(b, deadline) == -1)
 		return -1;
+	if (a->layer != NULL)
+		a->layer->rest();
 	for (;;) {
 		if (up == PUMP_MOVED || up == PUMP_WAIT) {
 			up = pump(a, b, &on[0]);

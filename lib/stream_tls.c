@@ -103,6 +103,13 @@ tls_goodbye(struct stream *s, int64_t deadline)
 	    want == POLLOUT && stream_wait(s, want, deadline) == 0);
 }
 
+/* What a handshake needed, and a record; an idle session has no use for it. */
+static void
+tls_rest(void)
+{
+	(void)malloc_trim(0);
+}
+
 static void
 tls_release(struct stream *s)
 {
@@ -112,7 +119,8 @@ tls_release(struct stream *s)
 }
 
 static const struct stream_layer tls_layer = {
-	tls_try_read, tls_try_write, tls_pending, tls_goodbye, tls_release
+	tls_try_read, tls_try_write, tls_pending, tls_goodbye, tls_rest,
+	tls_release
 };
 
 static int
@@ -192,7 +200,6 @@ stream_tls_accept(struct stream *s, SSL_CTX *ctx, int64_t deadline)
 	if (tls_handshake(s, deadline) == -1)
 		return -1;
 	(void)setsockopt(s->rfd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-	(void)malloc_trim(0);	/* a handshake is what needs most */
 	return 0;
 }
 
