@@ -24,6 +24,8 @@
 #include "serve_private.h"
 #include "wake.h"
 
+#define SECOND_TRIES	3	/* for a seat, in all the life of a child */
+#define SECOND_TRY	2	/* ms between them */
 #define NAME	16	/* bytes of a process's name, with its NUL */
 
 /* ---- the seats ----------------------------------------------------------- */
@@ -114,6 +116,28 @@ take_seat(const struct spare *me, const struct seat *guest)
 	return ok;
 }
 
+/*
+ * The parent naps (serve_accept.c), so the seats of sessions that have just
+ * ended may not be free yet, and who comes back at once would hear that he has
+ * too many.  So it is woken, and he waits a little: once for each child, for
+ * a client who knocks without end shall cost no more than that.
+ */
+static bool
+take_seat_soon(const struct spare *me, const struct seat *guest)
+{
+	static int tries = SECOND_TRIES;
+
+	while (!take_seat(me, guest)) {
+		if (tries-- <= 0) {
+			tries = 0;
+			return false;
+		}
+		(void)eventfd_write(me->wake, 1);
+		(void)poll(NULL, 0, SECOND_TRY);
+	}
+	return true;
+}
+
 /* ---- from birth to the first byte ---------------------------------------- */
 
 /* The client's descriptor, or -1: there is none for us, look again. */
@@ -135,7 +159,7 @@ receive(const struct spare *me, const struct listener *l,
 		return -1;
 	}
 	netaddr_client(peer, guest.client);
-	if (take_seat(me, &guest))
+	if (take_seat_soon(me, &guest))
 		return fd;
 	listener_turn_away(l, me->s, fd, peer);
 	return -1;

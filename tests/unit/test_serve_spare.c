@@ -203,6 +203,30 @@ one_that_dies_as_it_sits_down_keeps_nobody_out(void **state)
 	assert_int_equal(stop(&s), 0);
 }
 
+/* The acceptor naps, and may not have heard that the last session has ended. */
+static void
+who_comes_back_at_once_has_not_too_many(void **state)
+{
+	struct serve conf = waiting;
+	struct server s;
+	int fd, refused = 0;
+
+	(void)state;
+	conf.max_per_client = 1;
+	s = start(&conf, 0, 0);
+	wait_for_births(3);
+	for (int i = 0; i < 40; i++) {
+		fd = dial(s.port[0]);
+		refused += strcmp(hear(fd, 5000), "smtp\n") != 0;
+		(void)shutdown(fd, SHUT_WR);
+		assert_string_equal(hear(fd, 5000), "(end)");
+		(void)close(fd);
+	}
+	/* Somebody else may have had the processor for longer. */
+	assert_in_range(refused, 0, 5);
+	assert_int_equal(stop(&s), 0);
+}
+
 /* The kernel tells one child of a client.  There is no other client to come. */
 static void
 one_that_dies_before_it_accepts_leaves_nobody_waiting(void **state)
@@ -299,6 +323,7 @@ main(void)
 		T(none_is_made_before_where_none_is_wanted),
 		T(those_that_wait_count),
 		T(one_that_dies_as_it_sits_down_keeps_nobody_out),
+		T(who_comes_back_at_once_has_not_too_many),
 		T(one_that_dies_before_it_accepts_leaves_nobody_waiting),
 		T(those_that_die_while_they_wait_are_replaced_after_a_rest),
 		T(who_drains_ends_those_that_wait_and_lets_the_others_talk),
