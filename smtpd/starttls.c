@@ -53,17 +53,23 @@ static void
 hand_over(struct session *s, struct stream *tlsd)
 {
 	struct buf frame = BUF_INIT;
+	int sent;
 
 	ctl_begin(&frame, "tls");
 	ctl_add(&frame, "role", s->role->name);
 	ctl_end(&frame);
-	if (stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len,
-	    deadline_in(HAND_OVER_WAIT)) == -1)
+	sent = stream_send_fd(tlsd, s->st.rfd, frame.data, frame.len,
+	    deadline_in(HAND_OVER_WAIT));
+	if (sent == -1)
 		log_errno(NULL, "tls-failed ip=%s text=\"tlsd does not take "
 		    "the client\"", buf_str(&s->ip));
 	buf_release(&frame);
 	stream_release(&s->st);
 	s->st.broken = true;
+	if (sent == -1) {
+		stream_release(tlsd);	/* half a frame is none */
+		return;
+	}
 	s->tlsd = *tlsd;
 	s->has_tlsd = true;
 }
