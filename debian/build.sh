@@ -18,6 +18,11 @@ make -s -C "$top" -o all B="$B" DESTDIR="$root" PREFIX=/usr \
     UNITDIR=/lib/systemd/system install
 doc=$root/usr/share/doc/facteur
 cp "$top/debian/copyright" "$doc"
+# Parts of these are in the programs (Makefile, BSD); their licenses go along.
+for l in libbsd libmd; do
+	c=/usr/share/doc/$l-dev/copyright
+	[ ! -e "$c" ] || cp "$c" "$doc/copyright.$l"
+done
 cp "$top/debian/changelog" "$doc/changelog"
 find "$root/usr/share/man" -type f -exec gzip -9n {} +
 find "$root/usr/share/man" -type l | while read -r l; do

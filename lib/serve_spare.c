@@ -119,8 +119,8 @@ take_seat(const struct spare *me, const struct seat *guest)
 /*
  * The parent naps (serve_accept.c), so the seats of sessions that have just
  * ended may not be free yet, and who comes back at once would hear that he has
- * too many.  So it is woken, and he waits a little: once for each child, for
- * a client who knocks without end shall cost no more than that.
+ * too many.  So it is woken, and he waits a little: a few times in a child's
+ * life, for a client who knocks without end shall cost no more than that.
  */
 static bool
 take_seat_soon(const struct spare *me, const struct seat *guest)
@@ -128,10 +128,9 @@ take_seat_soon(const struct spare *me, const struct seat *guest)
 	static int tries = SECOND_TRIES;
 
 	while (!take_seat(me, guest)) {
-		if (tries-- <= 0) {
-			tries = 0;
+		if (tries == 0)
 			return false;
-		}
+		tries--;
 		(void)eventfd_write(me->wake, 1);
 		(void)poll(NULL, 0, SECOND_TRY);
 	}

@@ -24,7 +24,7 @@
 #define STREAM_OUT	65535	/* bytes collected at most; with NUL 64 KiB */
 #define OUT_KEEP	16384	/* of them kept allocated while idle */
 #define WRITE_SECONDS	300	/* for a full buffer, when nobody said */
-#define QUIET_MS	1000		/* then memory is given back */
+#define QUIET_MS	1000	/* without a word: memory is given back */
 #define LINGER_MAX	(256 * 1024)
 
 void
