@@ -40,7 +40,7 @@ struct acceptor {
 	int	 renew;		/* owned: asks for a successor; -1: asked, or none */
 	int64_t	 changed;	/* when a child last came or went */
 	bool	 nap;		/* some have just ended: others will */
-	sigset_t asleep;	/* the mask of a nap */
+	sigset_t awake, asleep;	/* the masks of a sleep, and of a nap */
 };
 
 /* How many wait for a client, now? */
@@ -64,17 +64,21 @@ look(struct acceptor *a)
 
 /* ---- children come ------------------------------------------------------- */
 
+/*
+ * _Fork() instead of fork(): with one thread there are no locks to put right,
+ * and each page in which that is done would be copied for the child.
+ */
 static bool
 start_child(struct acceptor *a, enum seat_state kind)
 {
 	struct spare me = { a->s, &a->l, a->seats, 0, a->wake, a->renew,
-	    a->self };
+	    a->self, &a->awake };
 	pid_t pid;
 
 	while (a->pid[me.seat] != 0)
 		me.seat++;
 	atomic_store(&a->seats->seat[me.seat].state, kind);
-	pid = fork();
+	pid = _Fork();
 	if (pid == 0)
 		spare_live(&me);
 	if (pid == -1) {
@@ -304,7 +308,7 @@ doze(const struct acceptor *a, struct pollfd *p, int64_t until)
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 
 	return ppoll(p, 1 + a->l.n, ms < 0 ? NULL : &ts,
-	    a->nap ? &a->asleep : NULL);
+	    a->nap ? &a->asleep : &a->awake);
 }
 
 /* Sleeps until something happens, then does it. */
@@ -334,6 +338,22 @@ turn(struct acceptor *a)
 	return 0;
 }
 
+/*
+ * SIGHUP ("accept nothing more") is let in only by who sleeps, we or a child
+ * of ours: so it never hits one that has a client already.
+ */
+static int
+prepare_masks(struct acceptor *a)
+{
+	sigset_t hangup;
+
+	if (sigemptyset(&hangup) == -1 || sigaddset(&hangup, SIGHUP) == -1 ||
+	    sigprocmask(SIG_BLOCK, &hangup, &a->awake) == -1)
+		return -1;
+	a->asleep = a->awake;
+	return sigaddset(&a->asleep, SIGCHLD);
+}
+
 static int
 prepare(struct acceptor *a)
 {
@@ -343,8 +363,7 @@ prepare(struct acceptor *a)
 	if (a->wake == -1 || wake_on_children() == -1 ||
 	    (a->renew != -1 && wake_on_hangup() == -1) ||
 	    listeners_open(&a->l, s) == -1 ||
-	    sigemptyset(&a->asleep) == -1 ||
-	    sigaddset(&a->asleep, SIGCHLD) == -1 ||
+	    prepare_masks(a) == -1 ||
 	    (a->seats = seats_new(s->max)) == NULL)
 		return -1;
 	for (unsigned i = 0; i < a->l.n; i++)

@@ -3,6 +3,7 @@
 #define LIB_SERVE_PRIVATE_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -83,6 +84,7 @@ struct spare {
 	int	 wake;		/* the parent's wake_open(): "spares are few" */
 	int	 renew;		/* the parent's, or -1; the child closes it */
 	pid_t	 parent;
+	const sigset_t *waiting;	/* borrowed: lets SIGHUP in */
 };
 
 /* Waits for one client, serves him, ends. */

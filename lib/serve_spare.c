@@ -14,8 +14,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -176,20 +174,6 @@ give_up(const struct spare *me, int ep)
 		(void)close(me->renew);
 }
 
-/*
- * SIGHUP ("accept nothing more") is let in only while we wait, so that it
- * never hits who has a client already.
- */
-static int
-block_hangup(sigset_t *waiting_out)
-{
-	sigset_t hup;
-
-	if (sigemptyset(&hup) == -1 || sigaddset(&hup, SIGHUP) == -1)
-		return -1;
-	return sigprocmask(SIG_BLOCK, &hup, waiting_out);
-}
-
 /* ps shows "smtpd:session+": it waits.  name gets what it is called else. */
 static void
 show_waiting(char name[NAME])
@@ -197,7 +181,8 @@ show_waiting(char name[NAME])
 	char waiting[NAME + 1];
 
 	(void)prctl(PR_GET_NAME, name, 0, 0, 0);
-	(void)snprintf(waiting, sizeof(waiting), "%s+", name);
+	(void)strlcpy(waiting, name, sizeof(waiting));
+	(void)strlcat(waiting, "+", sizeof(waiting));
 	(void)prctl(PR_SET_NAME, waiting, 0, 0, 0);
 }
 
@@ -209,12 +194,10 @@ spare_live(const struct spare *me)
 	struct epoll_event ev;
 	struct listener mine;
 	struct netaddr peer;
-	sigset_t waiting;
 	char name[NAME] = "";
 	int ep, fd = -1;
 
-	if (block_hangup(&waiting) == -1 ||
-	    wake_with_parent(me->parent) == -1)
+	if (wake_with_parent(me->parent) == -1)
 		_exit(EX_OSERR);
 	ep = listeners_watch(me->l, reserved_only);
 	if (ep == -1 || confine_session(me->s) == -1) {
@@ -224,7 +207,7 @@ spare_live(const struct spare *me)
 	if (me->s->spares > 0)
 		show_waiting(name);
 	while (fd == -1) {
-		if (epoll_pwait(ep, &ev, 1, -1, &waiting) != 1)
+		if (epoll_pwait(ep, &ev, 1, -1, me->waiting) != 1)
 			continue;
 		mine = me->l->v[ev.data.u32];
 		fd = receive(me, &mine, &peer);
