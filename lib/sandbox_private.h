@@ -82,9 +82,8 @@ int	sandbox_landlock(enum sandbox, const struct config *, const char *home) __at
 int	sandbox_limits(enum sandbox) __attribute__((warn_unused_result));
 /* Would Landlock for this one take nothing away from a child of `over`? */
 bool	sandbox_same_walls(enum sandbox, enum sandbox over);
-/* The filter that sandbox_seccomp() gives to the kernel; its length. For tests. */
-struct sock_filter;
-size_t	sandbox_filter(enum sandbox, enum sandbox over, const struct sock_filter **out);
+/* Appends the filter that sandbox_seccomp() gives to the kernel: struct sock_filter, one after the other. For tests. */
+void	sandbox_filter(enum sandbox, enum sandbox over, struct buf *out);
 #ifdef FACTEUR_ATTACK
 /* tests/attack/attack.c: does from the inside what an intruder would. */
 void	attack(enum sandbox, const struct config *);

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "sandbox_private.h"
@@ -33,38 +32,32 @@
 #define DEATH	SECCOMP_RET_KILL_PROCESS
 #endif
 
-#define INSNS	1024
+#define INSN		sizeof(struct sock_filter)
 #define AT(member)	((uint32_t)offsetof(struct seccomp_data, member))
 
-struct program {
-	unsigned short n;
-	struct sock_filter v[INSNS];
-};
-
 static void
-add(struct program *p, unsigned code, uint32_t k, unsigned jt, unsigned jf)
+add(struct buf *p, unsigned code, uint32_t k, unsigned jt, unsigned jf)
 {
-	if (p->n == INSNS)
-		abort();	/* the table has outgrown us */
-	p->v[p->n++] = (struct sock_filter){ (uint16_t)code, (uint8_t)jt,
-	    (uint8_t)jf, k };
+	struct sock_filter f = { (uint16_t)code, (uint8_t)jt, (uint8_t)jf, k };
+
+	buf_add(p, &f, sizeof(f));
 }
 
 static void
-load(struct program *p, uint32_t offset)
+load(struct buf *p, uint32_t offset)
 {
 	add(p, BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
 }
 
 static void
-give(struct program *p, uint32_t verdict)
+give(struct buf *p, uint32_t verdict)
 {
 	add(p, BPF_RET | BPF_K, verdict, 0, 0);
 }
 
 /* Falls through to "allow" if the argument is right, else jumps over it. */
 static void
-add_test(struct program *p, const struct arg *a)
+add_test(struct buf *p, const struct arg *a)
 {
 	uint32_t low = AT(args[0]) + a->index * 8, v;
 	unsigned n = a->test == T_SELF ? 1 : a->n;
@@ -95,9 +88,9 @@ add_test(struct program *p, const struct arg *a)
 
 /* "If it is this call and its argument is right: yes", else on to the next. */
 static void
-add_call(struct program *p, const struct call *c)
+add_call(struct buf *p, const struct call *c)
 {
-	unsigned short jump = p->n;
+	size_t jump = p->len, over;
 
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)c->nr, 0, 0);
 	if (c->arg != NULL)
@@ -105,13 +98,13 @@ add_call(struct program *p, const struct call *c)
 	give(p, SECCOMP_RET_ALLOW);
 	if (c->arg != NULL)
 		load(p, AT(nr));
-	p->v[jump].jf = (uint8_t)(p->n - jump - 1);
+	over = (p->len - jump) / INSN - 1;
+	p->data[jump + offsetof(struct sock_filter, jf)] = (char)over;
 }
 
 static void
-begin(struct program *p)
+begin(struct buf *p)
 {
-	p->n = 0;
 #ifdef ARCH
 	load(p, AT(arch));
 	add(p, BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
@@ -126,7 +119,7 @@ begin(struct program *p)
 
 /* All that `groups` grant, and nothing else. */
 static void
-compile(struct program *p, unsigned groups)
+compile(struct buf *p, unsigned groups)
 {
 	begin(p);
 	for (size_t i = 0; i < sandbox_ncalls; i++)
@@ -163,14 +156,15 @@ is_told(const struct call *c, unsigned groups, unsigned over)
 /*
  * The same, for a process that is in the filter of `over` already: the kernel
  * asks both and takes the stricter answer.  So this one speaks only of calls
- * of which `over` grants more; to all others it says yes.
+ * of which `over` grants more; to all others it says yes.  (Calls by other
+ * numbers are among those.)
  */
 static void
-compile_over(struct program *p, unsigned groups, unsigned over)
+compile_over(struct buf *p, unsigned groups, unsigned over)
 {
 	const struct call *end = sandbox_calls + sandbox_ncalls;
 
-	begin(p);
+	load(p, AT(nr));
 	for (const struct call *c = sandbox_calls; c < end; c++) {
 		if (!loses(c, groups, over) || is_told(c, groups, over))
 			continue;
@@ -183,31 +177,30 @@ compile_over(struct program *p, unsigned groups, unsigned over)
 	give(p, SECCOMP_RET_ALLOW);
 }
 
-size_t
-sandbox_filter(enum sandbox kind, enum sandbox over,
-    const struct sock_filter **out)
+void
+sandbox_filter(enum sandbox kind, enum sandbox over, struct buf *out)
 {
-	static struct program p;
-
 	if (over == SANDBOX_KINDS)
-		compile(&p, sandbox_kinds[kind].calls);
+		compile(out, sandbox_kinds[kind].calls);
 	else
-		compile_over(&p, sandbox_kinds[kind].calls,
+		compile_over(out, sandbox_kinds[kind].calls,
 		    sandbox_kinds[over].calls);
-	*out = p.v;
-	return p.n;
 }
 
 int
 sandbox_seccomp(enum sandbox kind, enum sandbox over)
 {
 #ifdef ARCH
-	const struct sock_filter *v;
-	struct sock_fprog prog = {
-		.len = (unsigned short)sandbox_filter(kind, over, &v) };
+	struct buf filter = BUF_INIT;
+	struct sock_fprog prog;
+	int result;
 
-	memcpy(&prog.filter, &v, sizeof(v));	/* drops the const */
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	sandbox_filter(kind, over, &filter);
+	prog.len = (unsigned short)(filter.len / INSN);
+	prog.filter = (struct sock_filter *)(void *)filter.data;
+	result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+	buf_release(&filter);
+	return result;
 #else
 	(void)kind;
 	(void)over;
