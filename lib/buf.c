@@ -41,13 +41,25 @@ overflow(struct buf *b)
 		b->data[0] = '\0';
 }
 
+static size_t
+most(const struct buf *b)
+{
+	return b->max == 0 ? BUF_MAX : b->max;
+}
+
+/*
+ * Doubled, or made a little larger than a piece that needs more: a process
+ * pays for each page it touches, and malloc() touches the one behind.
+ */
 static void
 grow(struct buf *b, size_t need)
 {
-	size_t cap = b->cap == 0 ? BUF_FIRST : b->cap;
+	size_t cap = b->cap == 0 ? BUF_FIRST : 2 * b->cap;
 
-	while (cap < need)
-		cap *= 2;
+	if (cap < need)
+		cap = need + need / 8;
+	if (cap > most(b) + 1)
+		cap = most(b) + 1;
 	b->data = xreallocarray(b->data, cap, 1);
 	b->cap = cap;
 }
@@ -59,7 +71,7 @@ grow(struct buf *b, size_t need)
 char *
 buf_room(struct buf *b, size_t n)
 {
-	size_t max = b->max == 0 ? BUF_MAX : b->max;
+	size_t max = most(b);
 
 	if (b->overflow || b->len > max || n > max - b->len) {
 		overflow(b);
@@ -93,7 +105,7 @@ void
 buf_addc(struct buf *b, char c)
 {
 	if (!b->overflow && b->len + 1 < b->cap &&
-	    b->len < (b->max == 0 ? BUF_MAX : b->max)) {
+	    b->len < most(b)) {
 		b->data[b->len++] = c;
 		b->data[b->len] = '\0';
 	} else
@@ -114,7 +126,7 @@ buf_addf(struct buf *b, const char *fmt, ...)
 void
 buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
-	size_t max = b->max == 0 ? BUF_MAX : b->max;
+	size_t max = most(b);
 	va_list again;
 	size_t room;
 	int n;

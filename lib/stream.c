@@ -34,6 +34,7 @@ stream_init(struct stream *s, int rfd, int wfd)
 	s->rfd = rfd;
 	s->wfd = wfd;
 	s->in_size = STREAM_IN;
+	s->out.max = STREAM_OUT;
 }
 
 void
