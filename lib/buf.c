@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -104,47 +103,11 @@ buf_adds(struct buf *b, const char *s)
 void
 buf_addc(struct buf *b, char c)
 {
-	if (!b->overflow && b->len + 1 < b->cap &&
-	    b->len < most(b)) {
+	if (!b->overflow && b->len + 1 < b->cap && b->len < most(b)) {
 		b->data[b->len++] = c;
 		b->data[b->len] = '\0';
 	} else
 		buf_add(b, &c, 1);
-}
-
-void
-buf_addf(struct buf *b, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(b, fmt, ap);
-	va_end(ap);
-}
-
-/* Formats into what room there is; only a longer result is formatted twice. */
-void
-buf_vaddf(struct buf *b, const char *fmt, va_list ap)
-{
-	size_t max = most(b);
-	va_list again;
-	size_t room;
-	int n;
-
-	if (buf_room(b, 0) == NULL)
-		return;
-	room = b->cap - b->len;
-	va_copy(again, ap);
-	n = vsnprintf(b->data + b->len, room, fmt, ap);
-	if (n < 0 || (size_t)n > max - b->len)
-		overflow(b);
-	else {
-		if ((size_t)n >= room && buf_room(b, (size_t)n) != NULL)
-			(void)vsnprintf(b->data + b->len, (size_t)n + 1,
-			    fmt, again);
-		b->len += (size_t)n;
-	}
-	va_end(again);
 }
 
 void

@@ -4,22 +4,22 @@
  *
  * A library: runs in every program, at its privilege.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "date.h"
 
 #define USEC	1000000
+#define LAST	253402300799	/* s: the end of the year 9999 */
 
 /* Each second is asked for many times: its texts are kept. */
 struct second {
 	time_t	when;
-	char	text[80];	/* "": none yet */
+	struct buf text;	/* owned; empty: none yet */
 };
 
 static void
-rfc5322_text(struct second *s)
+rfc5322_text(time_t when, struct buf *out)
 {
 	static const char days[7][4] = {
 		"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"
@@ -28,7 +28,6 @@ rfc5322_text(struct second *s)
 		"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
 	};
-	time_t when = s->when;
 	struct tm tm;
 	long offset;
 
@@ -37,35 +36,46 @@ rfc5322_text(struct second *s)
 		(void)gmtime_r(&when, &tm);
 	}
 	offset = tm.tm_gmtoff / 60;
-	(void)snprintf(s->text, sizeof(s->text),
-	    "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
+	buf_addf(out, "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
 	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
 	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    offset < 0 ? '-' : '+', labs(offset) / 60, labs(offset) % 60);
 }
 
+/*
+ * UTC, in the Gregorian calendar.  gmtime_r() would do, but a process that
+ * writes one line of the log would pay for it with two more pages.  Years
+ * begin in March here, so a 29 February is the last day of its year; 400 of
+ * them have 146,097 days, and 1970 begins 719,468 days behind the first of
+ * March of year 0.
+ */
 static void
-iso_text(struct second *s)
+iso_text(time_t when, struct buf *out)
 {
-	struct tm tm;
+	int64_t t = when < 0 || when > LAST ? 0 : when;
+	int64_t day = t / 86400 + 719468, era = day / 146097, year, month;
 
-	if (gmtime_r(&s->when, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	(void)snprintf(s->text, sizeof(s->text),
-	    "%04d-%02d-%02dT%02d:%02d:%02d",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	day %= 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5 - 1;
+	month += month < 10 ? 3 : -9;
+	year += era * 400 + (month <= 2);
+	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)month,
+	    (int)day, (int)(t / 3600 % 24), (int)(t / 60 % 60), (int)(t % 60));
 }
 
 static void
 add_second(struct buf *out, struct second *s, time_t when,
-    void (*text)(struct second *))
+    void (*text)(time_t, struct buf *))
 {
-	if (s->text[0] == '\0' || s->when != when) {
+	if (s->text.len == 0 || s->when != when) {
 		s->when = when;
-		text(s);
+		buf_reset(&s->text);
+		text(when, &s->text);
 	}
-	buf_adds(out, s->text);
+	buf_add(out, s->text.data, s->text.len);
 }
 
 void

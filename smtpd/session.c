@@ -65,19 +65,22 @@ is_clients_error(int code)
 void
 reply(struct session *s, int code, const char *enh, const char *fmt, ...)
 {
-	char text[REPLY_TEXT];
+	struct buf text = BUF_INIT;
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	buf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	for (char *p = text; *p != '\0'; p++)
+	if (text.len > REPLY_TEXT)
+		buf_cut(&text, REPLY_TEXT);
+	for (char *p = text.data; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	if (enh != NULL)
-		stream_printf(&s->st, "%d %s %s\r\n", code, enh, text);
+		stream_printf(&s->st, "%d %s %s\r\n", code, enh, text.data);
 	else
-		stream_printf(&s->st, "%d %s\r\n", code, text);
+		stream_printf(&s->st, "%d %s\r\n", code, text.data);
+	buf_release(&text);
 	if (is_clients_error(code))
 		s->errors++;
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -47,6 +49,41 @@ long_formats_are_not_cut(void **state)
 			buf_release(&b);
 	}
 	buf_release(&b);
+}
+
+/* What buf_addf() and snprintf() make of the same. */
+#define SAME(...) \
+	do { \
+		struct buf got = BUF_INIT; \
+		char wanted[200]; \
+		buf_addf(&got, __VA_ARGS__); \
+		(void)snprintf(wanted, sizeof(wanted), __VA_ARGS__); \
+		assert_string_equal(buf_str(&got), wanted); \
+		assert_int_equal(got.len, strlen(wanted)); \
+		buf_release(&got); \
+	} while (0)
+
+static void
+formats_mean_what_they_mean_to_printf(void **state)
+{
+	const char *none = *state;	/* no constant */
+
+	SAME("nothing");
+	SAME("%s", "");
+	SAME("%s%s|%c%%", "a", "bc", 'd');
+	SAME("<%s>", none);
+	SAME("%d %d %d %u", 0, INT_MIN, INT_MAX, UINT_MAX);
+	SAME("%ld %ld %lu", LONG_MIN, LONG_MAX, ULONG_MAX);
+	SAME("%lld %lld %llu", LLONG_MIN, LLONG_MAX, ULLONG_MAX);
+	SAME("%zu %zu", (size_t)0, SIZE_MAX);
+	for (int n = -12345; n <= 12345; n += 9) {
+		SAME("%02d %04d %09d", n, n, n);
+		SAME("%03u|%02ld|%05llu", (unsigned)n, (long)n,
+		    (unsigned long long)n);
+	}
+	SAME("%s and %x, %5d, %-5d|%+d, %.2s", "plain", 255, 1, 2, 3, "cut");
+	SAME("%s %08x %010d %hhd %.3f %zd %%", "then", 1, 2, 3, 0.5,
+	    (ssize_t)-1);
 }
 
 static void
@@ -166,6 +203,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(appends_add_up_and_end_in_nul),
 		cmocka_unit_test(long_formats_are_not_cut),
+		cmocka_unit_test(formats_mean_what_they_mean_to_printf),
 		cmocka_unit_test(the_cap_is_exact_and_overflow_is_sticky),
 		cmocka_unit_test(a_format_that_is_too_long_overflows),
 		cmocka_unit_test(a_huge_length_overflows_instead_of_wrapping),
