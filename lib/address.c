@@ -6,10 +6,10 @@
  */
 #include <arpa/inet.h>
 
-#include <ctype.h>
 #include <string.h>
 
 #include "address.h"
+#include "ascii.h"
 
 /* What is left to read. */
 struct view {
@@ -23,7 +23,7 @@ is_atext(char c)
 {
 	unsigned char u = (unsigned char)c;
 
-	return u >= 0x80 || isalnum(u) ||
+	return u >= 0x80 || ascii_is_alnum(c) ||
 	    (u != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", u) != NULL);
 }
 
@@ -59,7 +59,7 @@ is_domain_name(const char *s, size_t len, size_t max, bool utf8)
 			continue;
 		}
 		if (c == '-' ? label == 0 || last :
-		    !isalnum(c) && c != '_' && !(utf8 && c >= 0x80))
+		    !ascii_is_alnum(s[i]) && c != '_' && !(utf8 && c >= 0x80))
 			return false;
 		if (++label > 63 && !utf8)
 			return false;
@@ -89,7 +89,7 @@ literal(const char *s, size_t len, struct buf *out)
 		return ADDR_SYNTAX;
 	memcpy(text, s + 1, len - 2);
 	text[len - 2] = '\0';
-	v6 = strncasecmp(text, tag, sizeof(tag) - 1) == 0;
+	v6 = ascii_same(text, tag, sizeof(tag) - 1);
 	if (strlen(text) != len - 2 || inet_pton(v6 ? AF_INET6 : AF_INET,
 	    v6 ? text + sizeof(tag) - 1 : text, addr) != 1)
 		return ADDR_SYNTAX;
@@ -97,7 +97,7 @@ literal(const char *s, size_t len, struct buf *out)
 	if (v6)
 		buf_adds(out, tag);
 	for (const char *p = v6 ? text + sizeof(tag) - 1 : text; *p; p++)
-		buf_addc(out, (char)tolower((unsigned char)*p));
+		buf_addc(out, ascii_lower(*p));
 	buf_addc(out, ']');
 	return ADDR_OK;
 }
@@ -321,7 +321,7 @@ address_local_len(const char *address)
 	const char *p = address;
 
 	if (*p != '"')
-		return strcspn(p, "@");
+		return (size_t)(strchrnul(p, '@') - p);
 	for (p++; *p != '\0' && *p != '"'; p++)
 		if (*p == '\\' && p[1] != '\0')
 			p++;

@@ -7,7 +7,6 @@
  */
 #include <sys/stat.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "ascii.h"
 #include "config_keys.h"
 #include "nearest.h"
 
@@ -342,7 +342,7 @@ config_is_ours(const struct config *cfg, const char *domain, size_t len)
 	if (len >= sizeof(name))
 		return false;
 	for (size_t i = 0; i < len; i++)
-		name[i] = (char)tolower((unsigned char)domain[i]);
+		name[i] = ascii_lower(domain[i]);
 	name[len] = '\0';
 	return bsearch(&key, cfg->ours, cfg->domains.n, sizeof(*cfg->ours),
 	    compare_names) != NULL;

@@ -129,7 +129,7 @@ log_line(const char *id, int error, const char *fmt, va_list ap)
 	(void)buf_room(&text, LINE_ROOM);
 	(void)buf_room(&line, LINE_ROOM);
 	buf_vaddf(&text, fmt, ap);
-	word = strcspn(buf_str(&text), " ");
+	word = (size_t)(strchrnul(buf_str(&text), ' ') - buf_str(&text));
 	buf_adds(&line, id == NULL || *id == '\0' ? "-" : id);
 	buf_addc(&line, ' ');
 	buf_add(&line, buf_str(&text), word);

@@ -8,9 +8,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "address.h"
+#include "ascii.h"
 #include "smtpd.h"
 
 #define ENVID_MAX	100	/* RFC 3461 section 4.4, encoded */
@@ -36,19 +36,13 @@ struct view {
 static bool
 view_is(struct view v, const char *word)
 {
-	return v.len == strlen(word) && strncasecmp(v.s, word, v.len) == 0;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
+	return v.len == strlen(word) && ascii_same(v.s, word, v.len);
 }
 
 static void
 skip_blanks(struct view *v)
 {
-	while (v->len > 0 && is_blank(*v->s)) {
+	while (v->len > 0 && ascii_is_blank(*v->s)) {
 		v->s++;
 		v->len--;
 	}
@@ -257,7 +251,7 @@ set_orcpt(void *to, struct view v)
 	if (type.len == 0 || type.len > 32 || type.len + v.len >= ORCPT_MAX)
 		return false;
 	for (size_t i = 0; i < type.len; i++)
-		if (!isalnum((unsigned char)type.s[i]) && type.s[i] != '-')
+		if (!ascii_is_alnum(type.s[i]) && type.s[i] != '-')
 			return false;
 	addr = view_is(type, "utf-8") ? utf8_value(v) :
 	    xtext_value(v, ORCPT_MAX);
@@ -326,7 +320,7 @@ params_read(const struct param *table, struct view v, void *to)
 	const struct refusal *why;
 	unsigned seen = 0;
 
-	if (v.len > 0 && !is_blank(*v.s))
+	if (v.len > 0 && !ascii_is_blank(*v.s))
 		return &syntax_error;		/* <a@b>SIZE=1 */
 	for (;;) {
 		const char *start;
@@ -334,7 +328,7 @@ params_read(const struct param *table, struct view v, void *to)
 		skip_blanks(&v);
 		if (v.len == 0)
 			return NULL;
-		for (start = v.s; v.len > 0 && !is_blank(*v.s); v.len--)
+		for (start = v.s; v.len > 0 && !ascii_is_blank(*v.s); v.len--)
 			v.s++;
 		struct view word = { start, (size_t)(v.s - start), v.utf8 };
 		if ((why = param_read(table, word, &seen, to)) != NULL)
@@ -372,7 +366,7 @@ path_read(const char *word, struct view *v, unsigned flags, struct buf *out)
 	size_t len = strlen(word), used = 0;
 	enum addr_result result;
 
-	if (v->len < len || strncasecmp(v->s, word, len) != 0)
+	if (v->len < len || !ascii_same(v->s, word, len))
 		return &syntax_error;
 	v->s += len;
 	v->len -= len;

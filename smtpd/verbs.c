@@ -6,8 +6,8 @@
  * Way 1 of 8.  From: session.c.  To: txn.c, data.c, auth.c, starttls.c.
  */
 #include <string.h>
-#include <strings.h>
 
+#include "ascii.h"
 #include "log.h"
 #include "smtpd.h"
 
@@ -89,12 +89,16 @@ is_spoken(const struct verb *v, const struct session *s)
 static const struct verb *
 verb_find(char *line, const char **arg)
 {
-	size_t len = strcspn(line, " \t");
+	char *end = line;
 
-	*arg = line + len + strspn(line + len, " \t");
-	line[len] = '\0';
+	while (*end != '\0' && !ascii_is_blank(*end))
+		end++;
+	*arg = end;
+	while (ascii_is_blank(**arg))
+		++*arg;
+	*end = '\0';
 	for (size_t i = 0; i < NVERBS; i++)
-		if (strcasecmp(line, verbs[i].name) == 0)
+		if (ascii_same(line, verbs[i].name, SIZE_MAX))
 			return &verbs[i];
 	return NULL;
 }
