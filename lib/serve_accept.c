@@ -40,7 +40,8 @@ struct acceptor {
 	int	 renew;		/* owned: asks for a successor; -1: asked, or none */
 	int64_t	 changed;	/* when a child last came or went */
 	bool	 nap;		/* some have just ended: others will */
-	sigset_t awake, asleep;	/* the masks of a sleep, and of a nap */
+	sigset_t asleep;	/* the mask of a nap */
+	sigset_t mask, in_child;	/* ours; a child's, while it does not wait */
 };
 
 /* How many wait for a client, now? */
@@ -65,22 +66,26 @@ look(struct acceptor *a)
 /* ---- children come ------------------------------------------------------- */
 
 /*
- * _Fork() instead of fork(): with one thread there are no locks to put right,
- * and each page in which that is done would be copied for the child.
+ * SIGHUP ("accept nothing more") is let in by a child only while it waits, so
+ * that it never hits who has a client already.  _Fork() instead of fork(): with
+ * one thread there are no locks to put right, and each page in which that is
+ * done would be copied for the child.
  */
 static bool
 start_child(struct acceptor *a, enum seat_state kind)
 {
 	struct spare me = { a->s, &a->l, a->seats, 0, a->wake, a->renew,
-	    a->self, &a->awake };
+	    a->self, &a->mask };
 	pid_t pid;
 
 	while (a->pid[me.seat] != 0)
 		me.seat++;
 	atomic_store(&a->seats->seat[me.seat].state, kind);
+	(void)sigprocmask(SIG_SETMASK, &a->in_child, NULL);
 	pid = _Fork();
 	if (pid == 0)
 		spare_live(&me);
+	(void)sigprocmask(SIG_SETMASK, &a->mask, NULL);
 	if (pid == -1) {
 		log_errno(NULL, "fork-failed children=%u", a->n);
 		atomic_store(&a->seats->seat[me.seat].state, SEAT_FREE);
@@ -308,7 +313,7 @@ doze(const struct acceptor *a, struct pollfd *p, int64_t until)
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 
 	return ppoll(p, 1 + a->l.n, ms < 0 ? NULL : &ts,
-	    a->nap ? &a->asleep : &a->awake);
+	    a->nap ? &a->asleep : NULL);
 }
 
 /* Sleeps until something happens, then does it. */
@@ -338,20 +343,14 @@ turn(struct acceptor *a)
 	return 0;
 }
 
-/*
- * SIGHUP ("accept nothing more") is let in only by who sleeps, we or a child
- * of ours: so it never hits one that has a client already.
- */
 static int
 prepare_masks(struct acceptor *a)
 {
-	sigset_t hangup;
-
-	if (sigemptyset(&hangup) == -1 || sigaddset(&hangup, SIGHUP) == -1 ||
-	    sigprocmask(SIG_BLOCK, &hangup, &a->awake) == -1)
+	if (sigprocmask(SIG_SETMASK, NULL, &a->mask) == -1)
 		return -1;
-	a->asleep = a->awake;
-	return sigaddset(&a->asleep, SIGCHLD);
+	a->asleep = a->in_child = a->mask;
+	return sigaddset(&a->asleep, SIGCHLD) == -1 ||
+	    sigaddset(&a->in_child, SIGHUP) == -1 ? -1 : 0;
 }
 
 static int
