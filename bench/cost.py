@@ -21,7 +21,6 @@ HEADING = "## Where a message's time goes (`make bench-profile`)"
 FLUSHES = ("fsync", "fdatasync", "sync_file_range", "syncfs")
 STRACED, SAMPLED, COUNTED = 200, 2000, (100, 400)    # messages
 HERTZ = 5000
-TIMEOUT = 300
 
 
 def program(comm):
@@ -176,7 +175,8 @@ def counted(peer, row, messages, waiting):
     prefix = store + "/vgdb"
     os.mkdir(store)
     peer.wrap = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes",
-                 "--instr-atstart=no", "--vgdb-prefix=" + prefix,
+                 "--instr-atstart=no", "--vgdb-poll=50",
+                 "--vgdb-prefix=" + prefix,
                  f"--callgrind-out-file={store}/out.%p"]
     try:
         if waiting:
@@ -185,9 +185,8 @@ def counted(peer, row, messages, waiting):
         peer.start(row.mode)
         measure.warm_up(peer, row)
         at_rest(peer)
-        instrument(prefix, "on")
+        instrument(peer, row, prefix)
         measure.send(peer, row, messages)
-        instrument(prefix, "off")
     finally:
         peer.stop()
         peer.wrap, peer.kept, peer.waiting = [], None, 0
@@ -231,10 +230,20 @@ def at_rest(peer):
         time.sleep(0.5)
 
 
-def instrument(prefix, how):
-    subprocess.run(["callgrind_control", "--vgdb-prefix=" + prefix, "-i",
-                    how], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, timeout=TIMEOUT)
+def instrument(peer, row, prefix):
+    """From here on its instructions count.  A process is told when it next
+    runs: to wake it, vgdb would break off its ppoll() with an error that no
+    program knows."""
+    pids = re.findall(r"-to-(\d+)-by-", " ".join(
+        os.listdir(os.path.dirname(prefix))))
+    asked = [subprocess.Popen(["vgdb", "--max-invoke-ms=0", "--vgdb-prefix=" +
+                               prefix, "--pid=" + pid, "instrumentation", "on"],
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) for pid in pids]
+    measure.send(peer, row, COUNTED[0])
+    for p in asked:
+        p.kill()            # who has not run since does not count
+        p.wait()
 
 
 def instruction_table(row, columns):
@@ -319,8 +328,7 @@ def main():
     others = any(p != "facteur" for p in args.peers)
     try:
         world.check(others)
-        lacking = [t for t in ("strace", "perf", "valgrind",
-                                "callgrind_control")
+        lacking = [t for t in ("strace", "perf", "valgrind", "vgdb")
                    if shutil.which(t) is None]
         if lacking:
             raise world.Refused("is not installed: " + ", ".join(lacking))
