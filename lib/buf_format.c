@@ -89,6 +89,9 @@ add_plain(struct buf *b, const char *fmt, va_list *ap)
 	}
 }
 
+static void add_by_libc(struct buf *, const char *, va_list)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 add_by_libc(struct buf *b, const char *fmt, va_list ap)
 {

@@ -82,8 +82,8 @@ formats_mean_what_they_mean_to_printf(void **state)
 		    (unsigned long long)n);
 	}
 	SAME("%s and %x, %5d, %-5d|%+d, %.2s", "plain", 255, 1, 2, 3, "cut");
-	SAME("%s %08x %010d %hhd %.3f %zd %%", "then", 1, 2, 3, 0.5,
-	    (ssize_t)-1);
+	SAME("%s %08x %010d %hhd %.3f %zd %%", "then", 1, 2, (signed char)3,
+	    0.5, (ssize_t)-1);
 }
 
 static void
