@@ -1,8 +1,8 @@
 /*
  * ascii.h - the letters and digits of protocols: ASCII, whatever the locale.
  *
- * libc's tables for the locale's lie in four pages that a process with one
- * message would touch for nothing else.
+ * libc's tables for the locale's cost a process with one message four page
+ * faults, for nothing else (INTERNALS 8).
  */
 #ifndef LIB_ASCII_H
 #define LIB_ASCII_H

@@ -43,8 +43,8 @@ rfc5322_text(time_t when, struct buf *out)
 }
 
 /*
- * UTC, in the Gregorian calendar.  gmtime_r() would do, but a process that
- * writes one line of the log would pay for it with two more pages.  Years
+ * UTC, in the Gregorian calendar.  gmtime_r() would do, but it costs a
+ * process that writes one line of the log two page faults (INTERNALS 8).  Years
  * begin in March here, so a 29 February is the last day of its year; 400 of
  * them have 146,097 days, and 1970 begins 719,468 days behind the first of
  * March of year 0.

@@ -13,7 +13,6 @@
 #include <linux/seccomp.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "sandbox_private.h"

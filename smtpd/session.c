@@ -9,7 +9,6 @@
  * To: verbs.c.
  */
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
